@@ -1,0 +1,9 @@
+/* Everything of libassay in one include. */
+#ifndef ASSAY_H
+#define ASSAY_H
+#include <assay/base.h>
+#include <assay/model.h>
+#include <assay/sampler.h>
+#include <assay/tokenizer.h>
+#include <assay/train.h>
+#endif

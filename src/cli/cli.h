@@ -1,0 +1,59 @@
+/* The command line's own room: one file per command (cmd_*.c), each with a `struct cli_command`, and
+ * one option parser for all of them. Commands parse, call the library and print; results to stdout,
+ * everything else to stderr. */
+#ifndef CLI_H
+#define CLI_H
+#include "base/json.h"
+#include <assay/assay.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+enum cli_option_kind { CLI_FLAG, CLI_INT, CLI_DOUBLE, CLI_STRING, CLI_STRINGS /* may repeat */ };
+struct cli_option {
+    const char *name;      /* "model"; given as --model X, --model=X; flags also --no-NAME */
+    char letter;           /* 'm' for -m, or 0 */
+    enum cli_option_kind kind;
+    void *value;           /* bool*, int64_t*, double*, const char**, struct cli_strings* */
+    const char *argument;  /* "FILE" in the help; NULL for flags */
+    const char *help;      /* one sentence */
+};
+struct cli_strings {
+    const char **at;
+    size_t count;
+};
+/* Options every command takes (--json --seed --threads --quiet -o) are parsed into this. */
+struct cli_common {
+    bool json;
+    bool quiet;
+    int64_t seed;
+    int64_t threads;
+    const char *output;
+    const char *model;   /* -m, where the command has it */
+    const char *compute; /* "f32" or "bf16" */
+};
+extern struct cli_common cli_common;
+
+struct cli_command {
+    const char *name;    /* "tokenizer train" has a blank */
+    const char *synopsis;/* "-m MODEL [options] PROMPT" */
+    const char *summary; /* one line */
+    const char *details; /* paragraphs for `assay help NAME` and the man page */
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code */
+};
+/* Parses argv against options (a list that ends with {0}) and the common ones; positionals are left in
+ * argv[1..*n_positional]. Returns 0, or 2 after printing usage to stderr, or -1 when help was printed
+ * (the command then returns 0). with_model adds -m and --compute. */
+int cli_parse(const struct cli_command *command, const struct cli_option *options, bool with_model, int argc, char **argv, int *n_positional);
+/* Prints base_error_message() as "assay NAME: message" to stderr; returns 1. */
+int cli_fail(const struct cli_command *command);
+/* Usage error with its own message; returns 2. */
+int cli_usage(const struct cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Loads cli_common.model with cli_common.compute; "no model given" is a usage error. 0 or exit code after message. */
+int cli_load_model(const struct cli_command *command, struct model **out);
+/* Prints one JSON object and a newline to stdout (or to -o FILE); takes the reference; returns the exit code. */
+int cli_print_json(const struct cli_command *command, json_t *object);
+/* "1,2,3" to ids (base_free). */
+int cli_parse_ids(const char *text, int32_t **ids, size_t *n);
+
+#define CLI_COMMANDS(X) X(info) X(tokenize) X(tokenizer) X(convert) X(pull) X(next) X(score) X(generate) X(ppl) X(train) X(bench) X(tour)
+#endif
