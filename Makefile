@@ -97,5 +97,7 @@ install: assay lib
 	install -d $(DESTDIR)$(PREFIX)/include/assay
 	install -m 644 include/assay/*.h $(DESTDIR)$(PREFIX)/include/assay/
 
+# Dependency files are made by the compiler beside the objects, never by a rule of make's own.
+%.d: ;
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:=.d) $(FUZZERS:=.d)
 .SECONDARY:
