@@ -7,7 +7,9 @@
 #   fuzz     clang with libFuzzer, ASan, UBSan
 MODE    ?= release
 BUILD   := build/$(MODE)
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 PREFIX  ?= /usr/local
 
 ROOMS   := base stats report tensor model train cli

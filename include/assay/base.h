@@ -14,10 +14,12 @@
 
 enum base_error {
     BASE_OK = 0,
-    BASE_E_ARGUMENT = -1,    /* the caller asked for something that cannot be: bad option, id out of range */
-    BASE_E_IO = -2,          /* the system said no: open, read, write, network */
-    BASE_E_FORMAT = -3,      /* a file or text breaks its format's rules */
-    BASE_E_UNSUPPORTED = -4, /* well-formed, but not something Assay reads (architecture, dtype, opcode) */
+    BASE_E_ARGUMENT =
+        -1,         /* the caller asked for something that cannot be: bad option, id out of range */
+    BASE_E_IO = -2, /* the system said no: open, read, write, network */
+    BASE_E_FORMAT = -3, /* a file or text breaks its format's rules */
+    BASE_E_UNSUPPORTED =
+        -4, /* well-formed, but not something Assay reads (architecture, dtype, opcode) */
     BASE_E_MEMORY = -5,      /* allocation failed */
     BASE_E_LIMIT = -6,       /* beyond a documented limit (context length, depth, size) */
     BASE_E_INTERRUPTED = -7, /* Ctrl-C: what was done is saved */

@@ -13,10 +13,12 @@ struct base_buffer {
 };
 int base_buffer_append(struct base_buffer *b, const void *data, size_t n);
 int base_buffer_puts(struct base_buffer *b, const char *s);
-int base_buffer_printf(struct base_buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int base_buffer_printf(struct base_buffer *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 int base_buffer_reserve(struct base_buffer *b, size_t more);
 void base_buffer_clear(struct base_buffer *b); /* length 0, memory kept */
 void base_buffer_free(struct base_buffer *b);
-/* Hands the string to the caller (free with base_free) and empties b; never NULL unless memory is out. */
+/* Hands the string to the caller (free with base_free) and empties b; never NULL unless memory is
+ * out. */
 char *base_buffer_take(struct base_buffer *b);
 #endif

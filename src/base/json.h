@@ -20,15 +20,20 @@ json_t *base_json_text(const char *bytes, size_t n);
 
 /* Typed look-ups in an object. `where` names the file for messages. A missing key leaves *out
  * untouched and returns 0 (set the default before); with required = true it is BASE_E_FORMAT.
- * A key of the wrong type is always BASE_E_FORMAT: "config.json: n_layer: expected an integer, got string". JSON null counts as missing. */
-int base_json_get_int(const json_t *object, const char *key, const char *where, bool required, int64_t *out);
-int base_json_get_double(const json_t *object, const char *key, const char *where, bool required, double *out);
-int base_json_get_bool(const json_t *object, const char *key, const char *where, bool required, bool *out);
-int base_json_get_string(const json_t *object, const char *key, const char *where, bool required, const char **out);
+ * A key of the wrong type is always BASE_E_FORMAT: "config.json: n_layer: expected an integer, got
+ * string". JSON null counts as missing. */
+int base_json_get_int(const json_t *object, const char *key, const char *where, bool required,
+                      int64_t *out);
+int base_json_get_double(const json_t *object, const char *key, const char *where, bool required,
+                         double *out);
+int base_json_get_bool(const json_t *object, const char *key, const char *where, bool required,
+                       bool *out);
+int base_json_get_string(const json_t *object, const char *key, const char *where, bool required,
+                         const char **out);
 
-/* A YAML document (one, plain YAML 1.2 core scalars: null, true/false, ints, floats, strings; anchors
- * and merge keys resolved with a size limit; tags other than the core ones are an error naming the
- * line). */
+/* A YAML document (one, plain YAML 1.2 core scalars: null, true/false, ints, floats, strings;
+ * anchors and merge keys resolved with a size limit; tags other than the core ones are an error
+ * naming the line). */
 int base_yaml_parse(json_t **out, const char *text, size_t bytes, const char *name);
 int base_yaml_load(json_t **out, const char *path);
 #endif

@@ -15,8 +15,8 @@ char *base_strndup(const char *s, size_t n);
 char *base_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void base_free(void *p);
 
-/* Large numeric blocks: 64-byte aligned, zero-filled; from 2 MiB on they are 2 MiB aligned and asked
- * to be huge pages (streaming weights through 4 KiB pages costs 1.6-1.8x). Free with
+/* Large numeric blocks: 64-byte aligned, zero-filled; from 2 MiB on they are 2 MiB aligned and
+ * asked to be huge pages (streaming weights through 4 KiB pages costs 1.6-1.8x). Free with
  * base_free_large, which needs the same byte count. */
 void *base_alloc_large(size_t bytes);
 void base_free_large(void *p, size_t bytes);

@@ -7,7 +7,9 @@
 #include <stdint.h>
 
 struct base_progress;
-struct base_progress *base_progress_begin(const char *label, const char *unit, uint64_t total); /* total 0 = unknown; NULL is a fine progress */
+struct base_progress *
+base_progress_begin(const char *label, const char *unit,
+                    uint64_t total); /* total 0 = unknown; NULL is a fine progress */
 void base_progress_update(struct base_progress *p, uint64_t done, const char *note);
 void base_progress_end(struct base_progress *p); /* clears the line, frees */
 void base_progress_quiet(bool quiet);            /* for the whole process */

@@ -1,5 +1,6 @@
-/* One bounded little-endian byte reader for every binary format. Reading past the end sets `failed`,
- * returns 0/NULL, and every later read fails too: check once per structure with base_reader_ok(). */
+/* One bounded little-endian byte reader for every binary format. Reading past the end sets
+ * `failed`, returns 0/NULL, and every later read fails too: check once per structure with
+ * base_reader_ok(). */
 #ifndef BASE_READER_H
 #define BASE_READER_H
 #include <stdbool.h>
@@ -16,8 +17,14 @@ static inline struct base_reader base_reader_make(const void *data, size_t bytes
 {
     return (struct base_reader){ .data = data, .bytes = bytes };
 }
-static inline size_t base_reader_left(const struct base_reader *r) { return r->failed ? 0 : r->bytes - r->position; }
-static inline bool base_reader_ok(const struct base_reader *r) { return !r->failed; }
+static inline size_t base_reader_left(const struct base_reader *r)
+{
+    return r->failed ? 0 : r->bytes - r->position;
+}
+static inline bool base_reader_ok(const struct base_reader *r)
+{
+    return !r->failed;
+}
 /* A view of the next n bytes (not copied), or NULL. */
 const uint8_t *base_reader_take(struct base_reader *r, size_t n);
 bool base_reader_skip(struct base_reader *r, size_t n);

@@ -1,18 +1,18 @@
-/* Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy
- * as 1, 2, 3"). A stream is (seed, purpose, item); the k-th number of a stream is a pure function of
- * the four, so results never depend on batch, thread or rank. */
+/* Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as
+ * easy as 1, 2, 3"). A stream is (seed, purpose, item); the k-th number of a stream is a pure
+ * function of the four, so results never depend on batch, thread or rank. */
 #ifndef BASE_RNG_H
 #define BASE_RNG_H
 #include <stdint.h>
 
 enum base_rng_purpose {
-    BASE_RNG_INIT = 1,    /* parameter initialisation; item = parameter index */
-    BASE_RNG_DROPOUT,     /* item = step and site */
-    BASE_RNG_SHUFFLE,     /* data order; item = epoch */
-    BASE_RNG_SAMPLE,      /* token sampling; item = sequence; counter = step */
-    BASE_RNG_BOOTSTRAP,   /* item = resample */
-    BASE_RNG_CORPUS,      /* corpus generation; item = document */
-    BASE_RNG_USER,        /* first free */
+    BASE_RNG_INIT = 1,  /* parameter initialisation; item = parameter index */
+    BASE_RNG_DROPOUT,   /* item = step and site */
+    BASE_RNG_SHUFFLE,   /* data order; item = epoch */
+    BASE_RNG_SAMPLE,    /* token sampling; item = sequence; counter = step */
+    BASE_RNG_BOOTSTRAP, /* item = resample */
+    BASE_RNG_CORPUS,    /* corpus generation; item = document */
+    BASE_RNG_USER,      /* first free */
 };
 struct base_rng {
     uint32_t key[2];
