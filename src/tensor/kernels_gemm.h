@@ -1,0 +1,233 @@
+/* kernels_gemm: the register tile of every matrix product, compiled per instruction set.
+ *
+ *   c[i, j] (+)= sum_p a[i, p] * b[p, j],   i < m <= KERNEL_ROWS, j < 32
+ *
+ * Each c element is ONE chain of fused multiply-adds in the order of p, started from 0 (first) or from
+ * the c already there. So blocking over p, the number of rows, the row's place in a tile, threads and
+ * vector width leave no trace in the bits.
+ *
+ * a is addressed as a[i*a_row + p*a_step]: row-major activations (a_row = ld, a_step = 1) or a packed
+ * tile (a_row = 1, a_step = KERNEL_ROWS). b is [k][ldb], 32 columns used.
+ * A fragment of kernels.c. */
+#ifndef TENSOR_KERNELS_GEMM_H
+#define TENSOR_KERNELS_GEMM_H
+
+#if defined(__AVX512F__) && !defined(ASSAY_FLOAT64)
+#define KERNEL_ROWS   14
+#define KERNEL_VECTORS 2 /* 28 accumulators + 2 of b + 1 broadcast = 31 of 32 registers */
+#elif defined(__AVX512F__)
+#define KERNEL_ROWS   12
+#define KERNEL_VECTORS 1
+#else
+#define KERNEL_ROWS   6
+#define KERNEL_VECTORS 1 /* 6 x 2 accumulators of 8 floats */
+#endif
+
+/* One tile with the number of rows known to the compiler; column passes of KERNEL_VECTORS vectors. */
+#define GEMM_TILE(M)                                                                               \
+    static void gemm_tile_##M(size_t k, const real *a, size_t a_row, size_t a_step,                \
+                              const real *b, size_t ldb, real *c, size_t ldc, int first)           \
+    {                                                                                              \
+        for (int j = 0; j < 32; j += 16 * KERNEL_VECTORS) {                                        \
+            struct vreal acc[M][KERNEL_VECTORS];                                                          \
+            _Pragma("GCC unroll 16") for (int i = 0; i < M; i++)                                   \
+                _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++)                   \
+                    acc[i][v] = first ? vzero() : vload(c + i * ldc + j + 16 * v);               \
+            const real *ap = a, *bp = b + j;                                                       \
+            for (size_t p = 0; p < k; p++) {                                                       \
+                struct vreal bv[KERNEL_VECTORS];                                                          \
+                _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++)                   \
+                    bv[v] = vload(bp + 16 * v);                                                   \
+                _Pragma("GCC unroll 16") for (int i = 0; i < M; i++)                               \
+                {                                                                                  \
+                    struct vreal av = vset(ap[i * a_row]);                                               \
+                    _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++)               \
+                        acc[i][v] = vfma(av, bv[v], acc[i][v]);                                   \
+                }                                                                                  \
+                ap += a_step;                                                                      \
+                bp += ldb;                                                                         \
+            }                                                                                      \
+            _Pragma("GCC unroll 16") for (int i = 0; i < M; i++)                                   \
+                _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++)                   \
+                    vstore(c + i * ldc + j + 16 * v, acc[i][v]);                                  \
+        }                                                                                          \
+    }
+GEMM_TILE(1)
+GEMM_TILE(2)
+GEMM_TILE(3)
+GEMM_TILE(4)
+GEMM_TILE(5)
+GEMM_TILE(6)
+#if KERNEL_ROWS > 6
+GEMM_TILE(7)
+GEMM_TILE(8)
+GEMM_TILE(9)
+GEMM_TILE(10)
+GEMM_TILE(11)
+GEMM_TILE(12)
+#endif
+#if KERNEL_ROWS > 12
+GEMM_TILE(13)
+GEMM_TILE(14)
+#endif
+
+static void gemm_tile(size_t m, size_t k, const real *a, size_t a_row, size_t a_step,
+                         const real *b, size_t ldb, real *c, size_t ldc, int first)
+{
+    switch (m) {
+#define GEMM_CASE(M)                                                                               \
+    case M:                                                                                        \
+        gemm_tile_##M(k, a, a_row, a_step, b, ldb, c, ldc, first);                                 \
+        break;
+        GEMM_CASE(1)
+        GEMM_CASE(2)
+        GEMM_CASE(3)
+        GEMM_CASE(4)
+        GEMM_CASE(5)
+        GEMM_CASE(6)
+#if KERNEL_ROWS > 6
+        GEMM_CASE(7)
+        GEMM_CASE(8)
+        GEMM_CASE(9)
+        GEMM_CASE(10)
+        GEMM_CASE(11)
+        GEMM_CASE(12)
+#endif
+#if KERNEL_ROWS > 12
+        GEMM_CASE(13)
+        GEMM_CASE(14)
+#endif
+#undef GEMM_CASE
+    default:
+        break;
+    }
+}
+
+/* ---- panels of stored weights widened to real: dst[p][32], exact ---- */
+
+#if defined(__AVX512F__) && !defined(ASSAY_FLOAT64)
+VINLINE struct vreal widen_bf16(const uint16_t *s)
+{
+    __m512i w = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)s));
+    return (struct vreal){ { (vpart)_mm512_castsi512_ps(_mm512_slli_epi32(w, 16)) } };
+}
+VINLINE struct vreal widen_f16(const uint16_t *s)
+{
+    return (struct vreal){ { (vpart)_mm512_cvtph_ps(_mm256_loadu_si256((const void *)s)) } };
+}
+VINLINE struct vreal widen_i8(const int8_t *s)
+{
+    return (struct vreal){ { (vpart)_mm512_cvtepi32_ps(
+        _mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)s))) } };
+}
+#else
+static inline real widen_f16_one(uint16_t h)
+{
+#if defined(__F16C__)
+    return (real)_cvtsh_ss(h);
+#else
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, e = (h >> 10) & 31, m = h & 1023, bits;
+    float f;
+    if (e == 0) {
+        f = (float)m * 0x1p-24f; /* zero and subnormals */
+        memcpy(&bits, &f, 4);
+        bits |= sign;
+    } else {
+        bits = sign | (e == 31 ? 0x7f800000u : (e + 112) << 23) | m << 13;
+    }
+    memcpy(&f, &bits, 4);
+    return (real)f;
+#endif
+}
+VINLINE struct vreal widen_bf16(const uint16_t *s)
+{
+    real v[16];
+    for (int i = 0; i < 16; i++) {
+        uint32_t bits = (uint32_t)s[i] << 16;
+        float f;
+        memcpy(&f, &bits, 4);
+        v[i] = (real)f;
+    }
+    return vload(v);
+}
+VINLINE struct vreal widen_f16(const uint16_t *s)
+{
+    real v[16];
+    for (int i = 0; i < 16; i++)
+        v[i] = widen_f16_one(s[i]);
+    return vload(v);
+}
+VINLINE struct vreal widen_i8(const int8_t *s)
+{
+    real v[16];
+    for (int i = 0; i < 16; i++)
+        v[i] = (real)s[i];
+    return vload(v);
+}
+#endif
+
+static void gemm_widen_bf16(size_t k, const uint16_t *src, real *dst)
+{
+    for (size_t i = 0; i < 32 * k; i += 16)
+        vstore(dst + i, widen_bf16(src + i));
+}
+static void gemm_widen_f16(size_t k, const uint16_t *src, real *dst)
+{
+    for (size_t i = 0; i < 32 * k; i += 16)
+        vstore(dst + i, widen_f16(src + i));
+}
+/* q8_0 panels: per 32 inputs 32 f16 scales (one per output), then int8 [32 inputs][32 outputs]. */
+static void gemm_widen_q8(size_t k, const uint8_t *src, real *dst)
+{
+    for (size_t p = 0; p < k; p += 32, src += 64 + 1024) {
+        struct vreal d0 = widen_f16((const uint16_t *)(const void *)src);
+        struct vreal d1 = widen_f16((const uint16_t *)(const void *)src + 16);
+        const int8_t *q = (const int8_t *)src + 64;
+        for (int i = 0; i < 32; i++, q += 32, dst += 32) {
+            vstore(dst, vmul(d0, widen_i8(q)));
+            vstore(dst + 16, vmul(d1, widen_i8(q + 16)));
+        }
+    }
+}
+
+/* One row of activations against a panel of stored weights, widened in registers (decoding: the
+ * weights are streamed from memory once). The same chains as gemm on the widened panel. */
+static void gemm_dot_bf16(size_t k, const real *x, const uint16_t *w, real *c)
+{
+    struct vreal a0 = vzero(), a1 = a0;
+    for (size_t p = 0; p < k; p++, w += 32) {
+        struct vreal xv = vset(x[p]);
+        a0 = vfma(xv, widen_bf16(w), a0);
+        a1 = vfma(xv, widen_bf16(w + 16), a1);
+    }
+    vstore(c, a0);
+    vstore(c + 16, a1);
+}
+static void gemm_dot_f16(size_t k, const real *x, const uint16_t *w, real *c)
+{
+    struct vreal a0 = vzero(), a1 = a0;
+    for (size_t p = 0; p < k; p++, w += 32) {
+        struct vreal xv = vset(x[p]);
+        a0 = vfma(xv, widen_f16(w), a0);
+        a1 = vfma(xv, widen_f16(w + 16), a1);
+    }
+    vstore(c, a0);
+    vstore(c + 16, a1);
+}
+static void gemm_dot_q8(size_t k, const real *x, const uint8_t *w, real *c)
+{
+    struct vreal a0 = vzero(), a1 = a0;
+    for (size_t p = 0; p < k; p += 32, w += 64 + 1024) {
+        struct vreal d0 = widen_f16((const uint16_t *)(const void *)w);
+        struct vreal d1 = widen_f16((const uint16_t *)(const void *)w + 16);
+        const int8_t *q = (const int8_t *)w + 64;
+        for (int i = 0; i < 32; i++, q += 32) {
+            struct vreal xv = vset(x[p + i]);
+            a0 = vfma(xv, vmul(d0, widen_i8(q)), a0);
+            a1 = vfma(xv, vmul(d1, widen_i8(q + 16)), a1);
+        }
+    }
+    vstore(c, a0);
+    vstore(c + 16, a1);
+}
+#endif

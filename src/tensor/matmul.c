@@ -1,0 +1,437 @@
+/* The matrix-product driver: packing, blocking and threads around the register tile of
+ * kernels_gemm.h.
+ *
+ * Loops (after Goto and van de Geijn 2008), for c[m, n] over k:
+ *   row block (ROW_BLOCK tiles of A)  >  inner block (INNER)  >  group of panels of B, held in the
+ *   second-level cache  >  tile of A, held in the first-level cache  >  panel  >  register tile
+ * The inner index ascends, and each block continues from the c it left, so the chains are unbroken. */
+#include "tensor/matmul.h"
+#include "base/memory.h"
+#include "tensor/kernels_table.h"
+#include <assay/base.h>
+#include <omp.h>
+#include <string.h>
+
+#define PANEL     32
+#define INNER     384 /* inputs per block: a tile of A (14 x 384 floats, 21 KB) stays in L1 */
+#define GROUP     8   /* panels per group: 8 x 384 x 32 floats, 393 KB, stay in L2 */
+#define ROW_BLOCK 64  /* tiles of A packed at a time */
+#define ROWS_MAX  16  /* no instruction set has a taller tile */
+#define SMALL     65536 /* multiply-adds below which a second thread costs more than it brings */
+
+void *tensor_workspace_get(struct tensor_workspace *w, size_t bytes)
+{
+    if (bytes > w->bytes) {
+        tensor_workspace_free(w);
+        w->data = base_alloc_large(bytes);
+        if (!w->data)
+            return NULL;
+        w->bytes = bytes;
+    }
+    return w->data;
+}
+
+void tensor_workspace_free(struct tensor_workspace *w)
+{
+    base_free_large(w->data, w->bytes);
+    *w = (struct tensor_workspace){ 0 };
+}
+
+/* ---- packing ---- */
+
+static bool is_packed(enum tensor_dtype t)
+{
+    return t == TENSOR_F32 || t == TENSOR_F16 || t == TENSOR_BF16 || t == TENSOR_Q8_0;
+}
+
+/* Bytes of one panel of k inputs. */
+static size_t panel_bytes(enum tensor_dtype t, size_t k)
+{
+    switch (t) {
+    case TENSOR_F32:
+        return k * PANEL * sizeof(real);
+    case TENSOR_Q8_0:
+        return k / 32 * (64 + 1024);
+    default:
+        return k * PANEL * 2;
+    }
+}
+
+static void pack_q8(uint8_t *dst, size_t k, const void *const *row, size_t n)
+{
+    for (size_t b = 0; b < k / 32; b++, dst += 64 + 1024)
+        for (size_t r = 0; r < n; r++) {
+            const uint8_t *block = (const uint8_t *)row[r] + b * 34;
+            memcpy(dst + 2 * r, block, 2);
+            for (size_t i = 0; i < 32; i++)
+                dst[64 + 32 * i + r] = block[2 + i];
+        }
+}
+
+static void pack_16(uint16_t *dst, size_t k, const void *const *row, size_t n, size_t step)
+{
+    for (size_t r = 0; r < n; r++) {
+        const uint8_t *s = row[r];
+        for (size_t p = 0; p < k; p++)
+            memcpy(dst + p * PANEL + r, s + 2 * p * step, 2);
+    }
+}
+
+static void pack_f32(real *dst, size_t k, const void *const *row, size_t n, size_t step)
+{
+    /* Short runs of p: the touched destination lines stay in cache while every row passes. */
+    for (size_t p0 = 0; p0 < k; p0 += 64) {
+        size_t p1 = p0 + 64 < k ? p0 + 64 : k;
+        for (size_t r = 0; r < n; r++) {
+            const uint8_t *s = row[r];
+            for (size_t p = p0; p < p1; p++) {
+                float f;
+                memcpy(&f, s + 4 * p * step, 4);
+                dst[p * PANEL + r] = f;
+            }
+        }
+    }
+}
+
+/* bf16 products: weights of any plain format rounded to bf16. */
+static void pack_rounded(uint16_t *dst, size_t k, const struct tensor_rows *s, size_t r0, size_t n)
+{
+    unsigned size = tensor_dtype_describe(s->dtype)->block_bytes;
+    for (size_t r = 0; r < n; r++) {
+        const uint8_t *from = s->row[r0 + r];
+        for (size_t p = 0; p < k; p++) {
+            float f;
+            tensor_to_f32(s->dtype, from + p * s->step * size, 1, &f);
+            dst[p * PANEL + r] = tensor_bf16_from_f32(f);
+        }
+    }
+}
+
+int tensor_matrix_pack(struct tensor_matrix *w, size_t outputs, size_t inputs,
+                       struct tensor_rows source, enum tensor_compute compute)
+{
+    *w = (struct tensor_matrix){ .outputs = outputs,
+                                 .inputs = inputs,
+                                 .dtype = source.dtype,
+                                 .compute = compute };
+    const struct tensor_dtype_info *info = tensor_dtype_describe(source.dtype);
+    if (!info->readable)
+        return base_error_set(BASE_E_UNSUPPORTED, "weights of type %s cannot be multiplied",
+                              info->name);
+    if (!is_packed(source.dtype) && info->block > 1) {
+        w->rows = base_alloc(outputs, sizeof *w->rows);
+        if (!w->rows)
+            return BASE_E_MEMORY;
+        memcpy(w->rows, source.row, outputs * sizeof *w->rows);
+        return 0;
+    }
+    if (compute == TENSOR_COMPUTE_BF16 && info->block == 1)
+        w->dtype = TENSOR_BF16;
+    else if (!is_packed(source.dtype))
+        return base_error_set(BASE_E_UNSUPPORTED, "weights of type %s cannot be multiplied",
+                              info->name);
+    size_t count = (outputs + PANEL - 1) / PANEL, each = panel_bytes(w->dtype, inputs);
+    if (base_mul_size(count, each, &w->bytes))
+        return base_error_set(BASE_E_MEMORY, "a %zu x %zu matrix is too large", outputs, inputs);
+    w->panels = base_alloc_large(w->bytes);
+    if (!w->panels)
+        return BASE_E_MEMORY;
+    bool round = w->dtype != source.dtype;
+#pragma omp parallel for schedule(static) num_threads(base_threads()) if (w->bytes > 1 << 20)
+    for (size_t p = 0; p < count; p++) {
+        size_t r0 = p * PANEL, n = outputs - r0 < PANEL ? outputs - r0 : PANEL;
+        uint8_t *dst = (uint8_t *)w->panels + p * each;
+        if (round)
+            pack_rounded((uint16_t *)(void *)dst, inputs, &source, r0, n);
+        else if (w->dtype == TENSOR_F32)
+            pack_f32((real *)(void *)dst, inputs, source.row + r0, n, source.step);
+        else if (w->dtype == TENSOR_Q8_0)
+            pack_q8(dst, inputs, source.row + r0, n);
+        else
+            pack_16((uint16_t *)(void *)dst, inputs, source.row + r0, n, source.step);
+    }
+    return 0;
+}
+
+void tensor_matrix_free(struct tensor_matrix *w)
+{
+    base_free_large(w->panels, w->bytes);
+    base_free(w->rows);
+    *w = (struct tensor_matrix){ 0 };
+}
+
+/* ---- the right-hand side: panels of 32 columns, from packed weights or from a strided array ---- */
+
+struct right {
+    const struct tensor_matrix *w;
+    const real *b; /* else B(p, j) = b[p*row + j*step] */
+    size_t row, step, n, k;
+};
+
+/* Inputs [k0, k0 + kc) of panel p, as reals [kc][32]: in place, or widened into scratch. */
+static const real *right_panel(const struct right *s, size_t p, size_t k0, size_t kc, real *scratch)
+{
+    const struct tensor_kernels *kernels = tensor_kernels();
+    size_t n = s->n - p * PANEL < PANEL ? s->n - p * PANEL : PANEL;
+    if (s->w) {
+        const uint8_t *panel = (const uint8_t *)s->w->panels + p * panel_bytes(s->w->dtype, s->k);
+        switch (s->w->rows ? TENSOR_DTYPES : s->w->dtype) {
+        case TENSOR_F32:
+            return (const real *)(const void *)panel + k0 * PANEL;
+        case TENSOR_BF16:
+            kernels->widen_bf16(kc, (const uint16_t *)(const void *)panel + k0 * PANEL, scratch);
+            return scratch;
+        case TENSOR_F16:
+            kernels->widen_f16(kc, (const uint16_t *)(const void *)panel + k0 * PANEL, scratch);
+            return scratch;
+        case TENSOR_Q8_0:
+            kernels->widen_q8(kc, panel + k0 / 32 * (64 + 1024), scratch);
+            return scratch;
+        default:
+            break;
+        }
+        /* stored rows of a block format; blocks may straddle k0 when a row is no multiple of INNER */
+        const struct tensor_dtype_info *info = tensor_dtype_describe(s->w->dtype);
+        float row[256];
+        memset(scratch, 0, kc * PANEL * sizeof *scratch);
+        for (size_t r = 0; r < n; r++) {
+            const uint8_t *from = s->w->rows[p * PANEL + r];
+            for (size_t at = k0 / info->block * info->block; at < k0 + kc; at += info->block) {
+                tensor_to_f32(s->w->dtype, from + at / info->block * info->block_bytes, info->block,
+                              row);
+                for (size_t i = 0; i < info->block; i++)
+                    if (at + i >= k0 && at + i < k0 + kc)
+                        scratch[(at + i - k0) * PANEL + r] = row[i];
+            }
+        }
+        return scratch;
+    }
+    const real *b = s->b + k0 * s->row + p * PANEL * s->step;
+    if (s->step == 1 && n == PANEL) {
+        for (size_t i = 0; i < kc; i++)
+            memcpy(scratch + i * PANEL, b + i * s->row, PANEL * sizeof *b);
+        return scratch;
+    }
+    if (n < PANEL)
+        memset(scratch, 0, kc * PANEL * sizeof *scratch);
+    for (size_t i0 = 0; i0 < kc; i0 += 32) { /* a transposition, in squares that stay in cache */
+        size_t i1 = i0 + 32 < kc ? i0 + 32 : kc;
+        for (size_t j = 0; j < n; j++)
+            for (size_t i = i0; i < i1; i++)
+                scratch[i * PANEL + j] = b[i * s->row + j * s->step];
+    }
+    return scratch;
+}
+
+void tensor_matrix_row(const struct tensor_matrix *w, size_t r, real *out)
+{
+    const struct tensor_dtype_info *info = tensor_dtype_describe(w->dtype);
+    float one[256];
+    if (w->rows) {
+        for (size_t at = 0; at < w->inputs; at += info->block) {
+            tensor_to_f32(w->dtype, (const uint8_t *)w->rows[r] + at / info->block * info->block_bytes,
+                          info->block, one);
+            for (size_t i = 0; i < info->block; i++)
+                out[at + i] = one[i];
+        }
+        return;
+    }
+    const uint8_t *panel = (const uint8_t *)w->panels + r / PANEL * panel_bytes(w->dtype, w->inputs);
+    size_t c = r % PANEL;
+    for (size_t p = 0; p < w->inputs; p++) {
+        if (w->dtype == TENSOR_F32) {
+            out[p] = ((const real *)(const void *)panel)[p * PANEL + c];
+        } else if (w->dtype == TENSOR_Q8_0) {
+            const uint8_t *b = panel + p / 32 * (64 + 1024);
+            out[p] = (real)tensor_f16_to_f32(((const uint16_t *)(const void *)b)[c]) *
+                     (real)(int8_t)b[64 + 32 * (p % 32) + c];
+        } else {
+            uint16_t h = ((const uint16_t *)(const void *)panel)[p * PANEL + c];
+            out[p] = w->dtype == TENSOR_BF16 ? tensor_bf16_to_f32(h) : tensor_f16_to_f32(h);
+        }
+    }
+}
+
+/* ---- the driver ---- */
+
+struct product {
+    size_t m, n, k;
+    const real *a;
+    size_t a_row, a_step;
+    struct right right;
+    real *c;
+    size_t ldc;
+    bool accumulate;
+    const real *bias;
+    bool round; /* activations rounded to bf16 on the way */
+};
+
+static real rounded(real x)
+{
+    return (real)tensor_bf16_to_f32(tensor_bf16_from_f32((float)x));
+}
+
+/* A's rows of one tile, inputs [k0, k0 + kc), as [kc][tile] with missing rows zero. */
+static void pack_tile(const struct product *g, size_t row0, size_t k0, size_t kc, size_t tile, real *dst)
+{
+    size_t rows = g->m - row0 < tile ? g->m - row0 : tile;
+    if (rows < tile)
+        memset(dst, 0, kc * tile * sizeof *dst);
+    for (size_t r = 0; r < rows; r++) {
+        const real *a = g->a + (row0 + r) * g->a_row + k0 * g->a_step;
+        if (g->round)
+            for (size_t p = 0; p < kc; p++)
+                dst[p * tile + r] = rounded(a[p * g->a_step]);
+        else
+            for (size_t p = 0; p < kc; p++)
+                dst[p * tile + r] = a[p * g->a_step];
+    }
+}
+
+/* One tile against one panel; columns beyond n go to a side buffer. */
+static void tile_panel(const struct product *g, size_t row0, size_t rows, size_t p, size_t kc,
+                       const real *a, size_t a_row, size_t a_step, const real *b, bool first,
+                       const real *bias)
+{
+    const struct tensor_kernels *kernels = tensor_kernels();
+    real *c = g->c + row0 * g->ldc + p * PANEL;
+    size_t n = g->n - p * PANEL < PANEL ? g->n - p * PANEL : PANEL;
+    if (n == PANEL) {
+        kernels->gemm(rows, kc, a, a_row, a_step, b, PANEL, c, g->ldc, first);
+    } else {
+        real side[ROWS_MAX * PANEL];
+        if (!first)
+            for (size_t r = 0; r < rows; r++) {
+                memcpy(side + r * PANEL, c + r * g->ldc, n * sizeof *c);
+                memset(side + r * PANEL + n, 0, (PANEL - n) * sizeof *c);
+            }
+        kernels->gemm(rows, kc, a, a_row, a_step, b, PANEL, side, PANEL, first);
+        for (size_t r = 0; r < rows; r++)
+            memcpy(c + r * g->ldc, side + r * PANEL, n * sizeof *c);
+    }
+    if (bias)
+        for (size_t r = 0; r < rows; r++)
+            for (size_t j = 0; j < n; j++)
+                c[r * g->ldc + j] += bias[p * PANEL + j];
+}
+
+/* One row (decoding): weights widened in registers where their format allows. */
+static void one_row(const struct product *g, const real *x, size_t p, real *scratch)
+{
+    const struct tensor_kernels *kernels = tensor_kernels();
+    const struct tensor_matrix *w = g->right.w;
+    if (w && !w->rows && w->dtype != TENSOR_F32 && !g->accumulate) {
+        const uint8_t *panel = (const uint8_t *)w->panels + p * panel_bytes(w->dtype, g->k);
+        real c[PANEL];
+        if (w->dtype == TENSOR_BF16)
+            kernels->dot_bf16(g->k, x, (const uint16_t *)(const void *)panel, c);
+        else if (w->dtype == TENSOR_F16)
+            kernels->dot_f16(g->k, x, (const uint16_t *)(const void *)panel, c);
+        else
+            kernels->dot_q8(g->k, x, panel, c);
+        size_t n = g->n - p * PANEL < PANEL ? g->n - p * PANEL : PANEL;
+        for (size_t j = 0; j < n; j++)
+            g->c[p * PANEL + j] = g->bias ? c[j] + g->bias[p * PANEL + j] : c[j];
+        return;
+    }
+    for (size_t k0 = 0; k0 < g->k; k0 += INNER) {
+        size_t kc = g->k - k0 < INNER ? g->k - k0 : INNER;
+        const real *b = right_panel(&g->right, p, k0, kc, scratch);
+        tile_panel(g, 0, 1, p, kc, x + k0, 0, 1, b, k0 == 0 && !g->accumulate,
+                   k0 + kc == g->k ? g->bias : NULL);
+    }
+}
+
+static int product_run(struct tensor_workspace *ws, const struct product *g)
+{
+    const size_t tile = tensor_kernels()->gemm_rows;
+    size_t panels = (g->n + PANEL - 1) / PANEL, tiles = (g->m + tile - 1) / tile;
+    if (!g->m || !g->n)
+        return 0;
+    if (!g->k) { /* empty sums */
+        for (size_t i = 0; i < g->m; i++)
+            for (size_t j = 0; j < g->n; j++)
+                g->c[i * g->ldc + j] = (g->accumulate ? g->c[i * g->ldc + j] : 0) +
+                                       (g->bias ? g->bias[j] : 0);
+        return 0;
+    }
+    int threads = (double)g->m * (double)g->n * (double)g->k < SMALL ? 1 : base_threads();
+    size_t block_tiles = tiles < ROW_BLOCK ? tiles : ROW_BLOCK;
+    size_t a_count = g->m == 1 ? g->k : block_tiles * tile * INNER;
+    size_t b_count = (size_t)GROUP * INNER * PANEL;
+    real *scratch = tensor_workspace_get(ws, (a_count + (size_t)threads * b_count) * sizeof(real));
+    if (!scratch)
+        return BASE_E_MEMORY;
+
+    if (g->m == 1) {
+        const real *x = g->a;
+        if (g->a_step != 1 || g->round) {
+            for (size_t p = 0; p < g->k; p++)
+                scratch[p] = g->round ? rounded(g->a[p * g->a_step]) : g->a[p * g->a_step];
+            x = scratch;
+        }
+#pragma omp parallel num_threads(threads) if (threads > 1)
+        {
+            real *mine = scratch + a_count + (size_t)omp_get_thread_num() * b_count;
+#pragma omp for schedule(static)
+            for (size_t p = 0; p < panels; p++)
+                one_row(g, x, p, mine);
+        }
+        return 0;
+    }
+
+    /* Threads share the panels, or the tiles where there are few panels and many rows. */
+    bool by_panel = panels >= 4 * (size_t)threads || tiles < 4 * (size_t)threads;
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        size_t t = (size_t)omp_get_thread_num(), nt = (size_t)omp_get_num_threads();
+        real *mine = scratch + a_count + t * b_count;
+        size_t p0 = by_panel ? panels * t / nt : 0, p1 = by_panel ? panels * (t + 1) / nt : panels;
+        for (size_t t0 = 0; t0 < tiles; t0 += block_tiles) {
+            size_t count = tiles - t0 < block_tiles ? tiles - t0 : block_tiles;
+            size_t i0 = by_panel ? 0 : count * t / nt, i1 = by_panel ? count : count * (t + 1) / nt;
+            for (size_t k0 = 0; k0 < g->k; k0 += INNER) {
+                size_t kc = g->k - k0 < INNER ? g->k - k0 : INNER;
+#pragma omp for schedule(static)
+                for (size_t i = 0; i < count; i++)
+                    pack_tile(g, (t0 + i) * tile, k0, kc, tile, scratch + i * tile * INNER);
+                for (size_t q = p0; q < p1; q += GROUP) {
+                    size_t group = p1 - q < GROUP ? p1 - q : GROUP;
+                    const real *b[GROUP];
+                    for (size_t j = 0; j < group; j++)
+                        b[j] = right_panel(&g->right, q + j, k0, kc, mine + j * INNER * PANEL);
+                    for (size_t i = i0; i < i1; i++) {
+                        size_t row0 = (t0 + i) * tile;
+                        size_t rows = g->m - row0 < tile ? g->m - row0 : tile;
+                        for (size_t j = 0; j < group; j++)
+                            tile_panel(g, row0, rows, q + j, kc, scratch + i * tile * INNER, 1, tile,
+                                       b[j], k0 == 0 && !g->accumulate,
+                                       k0 + kc == g->k ? g->bias : NULL);
+                    }
+                }
+#pragma omp barrier
+            }
+        }
+    }
+    return 0;
+}
+
+int tensor_matmul(struct tensor_workspace *ws, real *y, size_t ldy, const real *x, size_t ldx,
+                  size_t m, const struct tensor_matrix *w, const real *bias)
+{
+    struct product g = { .m = m, .n = w->outputs, .k = w->inputs, .a = x, .a_row = ldx, .a_step = 1,
+                         .right = { .w = w, .n = w->outputs, .k = w->inputs },
+                         .c = y, .ldc = ldy, .bias = bias,
+                         .round = w->compute == TENSOR_COMPUTE_BF16 };
+    return product_run(ws, &g);
+}
+
+int tensor_gemm(struct tensor_workspace *ws, size_t m, size_t n, size_t k, const real *a,
+                size_t a_row, size_t a_step, const real *b, size_t b_row, size_t b_step, real *c,
+                size_t ldc, bool accumulate)
+{
+    struct product g = { .m = m, .n = n, .k = k, .a = a, .a_row = a_row, .a_step = a_step,
+                         .right = { .b = b, .row = b_row, .step = b_step, .n = n, .k = k },
+                         .c = c, .ldc = ldc, .accumulate = accumulate };
+    return product_run(ws, &g);
+}
