@@ -12,7 +12,7 @@ CC      := gcc
 endif
 PREFIX  ?= /usr/local
 
-ROOMS   := base stats report tensor model train cli
+ROOMS   := base stats report tensor model train eval cli
 PKGS    := jansson yaml-0.1 libpcre2-8 gsl cairo libcurl libcrypto
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS))

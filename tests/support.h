@@ -75,8 +75,8 @@ static inline void test_run_free(struct test_run *r)
     *r = (struct test_run){ 0 };
 }
 
-/* Runs argv[0] (searched in no PATH) with `input` (may be NULL) on its standard input and collects both
- * outputs. Aborts the test program when the system cannot do that. */
+/* Runs argv[0] (searched in no PATH) with `input` (may be NULL) on its standard input and collects
+ * both outputs. Aborts the test program when the system cannot do that. */
 static inline struct test_run test_spawn(char *const argv[], const char *input)
 {
     struct test_run r = { 0 };
@@ -164,7 +164,8 @@ __attribute__((sentinel)) static inline struct test_run test_assay(const char *i
     return test_spawn(argv, input);
 }
 
-/* Standard output as one JSON object (json_decref), or NULL after showing what was there instead. */
+/* Standard output as one JSON object (json_decref), or NULL after showing what was there instead.
+ */
 static inline json_t *test_run_json(const struct test_run *r)
 {
     json_error_t error;

@@ -4,6 +4,7 @@
 #include <assay/base.h>
 #include <assay/model.h>
 #include <assay/sampler.h>
+#include <assay/stats.h>
 #include <assay/tokenizer.h>
 #include <assay/train.h>
 #endif
