@@ -15,7 +15,9 @@ PREFIX  ?= /usr/local
 ROOMS   := base stats report tensor model train eval cli
 PKGS    := jansson yaml-0.1 libpcre2-8 gsl cairo libcurl libcrypto
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS))
+# Loaded when first used (src/base/library.h): linked, they would cost 20 ms at every start.
+LATE    := cairo libcurl
+PKG_LIBS   := $(shell pkg-config --libs $(filter-out $(LATE),$(PKGS)))
 
 WARN    := -Wall -Wextra -Wpedantic -Werror
 CFLAGS_COMMON := -std=gnu17 $(WARN) -Iinclude -Isrc -D_GNU_SOURCE -fopenmp -ffp-contract=off -g $(PKG_CFLAGS)
