@@ -1,8 +1,8 @@
 /* Errors, threads, interruption: the state that every room shares, and nothing else of that kind.
  *
  * A message is one line by construction: control bytes (newlines, escape sequences that a hostile
- * file name could carry to a terminal) become blanks, and a message too long is cut at a character
- * boundary. */
+ * file name could carry to a terminal) become blanks, bytes that are no UTF-8 become "?", and a
+ * message too long is cut at a character boundary. */
 #include "base/text.h"
 #include <assay/base.h>
 #include <sched.h>
@@ -26,9 +26,16 @@ static void message_store(const char *text)
     if (n > MESSAGE_BYTES - 1) {
         n = base_utf8_complete(text, MESSAGE_BYTES - 1);
     }
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-        message[i] = c < 0x20 || c == 0x7f ? ' ' : text[i];
+    for (size_t i = 0; i < n;) {
+        uint32_t code;
+        size_t length = base_utf8_decode(text + i, n - i, &code);
+        if (length == 0) {
+            message[i++] = '?';
+        } else {
+            memcpy(message + i, text + i, length);
+            message[i] = code < 0x20 || code == 0x7f ? ' ' : text[i];
+            i += length;
+        }
     }
     message[n] = 0;
 }

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include <math.h>
+#include <string.h>
 
 static void *json_allocate(size_t bytes)
 {
@@ -23,6 +24,17 @@ __attribute__((constructor)) static void json_hooks_install(void)
 int base_json_parse(json_t **out, const char *text, size_t bytes, const char *name)
 {
     json_error_t error;
+    /* JSON has no place for a raw NUL, and jansson overlooks one after a number. */
+    const char *nul = bytes ? memchr(text, 0, bytes) : NULL;
+    if (nul) {
+        int line = 1, column = 0;
+        for (const char *p = text; p < nul; p++) {
+            line += *p == '\n';
+            column = *p == '\n' ? 0 : column + 1;
+        }
+        return base_error_set(BASE_E_FORMAT, "%s:%d:%d: not valid JSON: NUL byte", name, line,
+                              column + 1);
+    }
     /* jansson takes NULL for a programming error; an empty map has a NULL pointer. */
     json_t *value = json_loadb(text ? text : "", bytes,
                                JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);

@@ -1,0 +1,205 @@
+/* JSON: what is accepted, what is refused and how it says so, numbers, text, look-ups, and the JSON
+ * test suite (Seriot, "Parsing JSON is a minefield") where it is at hand. */
+#include "base/json.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include <dirent.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static int parse(json_t **out, const char *text)
+{
+    return base_json_parse(out, text, strlen(text), "t.json");
+}
+
+static void values_survive(void **state)
+{
+    (void)state;
+    static const char *const same[] = {
+        "{\"b\": 1, \"a\": [true, false, null, \"x\\ny\"]}",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "0.10000000000000001",
+        "1.7976931348623157e308",
+        "\"a\\u0000b\"",
+        "\"\u00e9\U0001F600\"",
+        "[]",
+    };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        json_t *v;
+        assert_int_equal(parse(&v, same[i]), 0);
+        char *text = base_json_dump(v, false);
+        assert_string_equal(text, same[i]);
+        base_free(text);
+        json_decref(v);
+    }
+}
+
+static void refusals_say_where(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } bad[] = {
+        { "", "t.json:1:" },
+        { "{\"a\": 1,\n \"a\": 2}", "t.json:2:" },
+        { "{\"a\": 1} x", "t.json:1:" },
+        { "\"\xFF\"", "0xff" },
+        { "\"\\ud800\"", "t.json:1:" },
+        { "[1e999]", "t.json:1:" },
+        { "[9223372036854775808]", "t.json:1:" },
+        { "[NaN]", "t.json:1:" },
+        { "{\"a\\u0000\": 1}", "NUL" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        json_t *v = NULL;
+        int rc = parse(&v, bad[i].text);
+        if (rc != BASE_E_FORMAT || !strstr(base_error_message(), bad[i].message)) {
+            fail_msg("%s: %d %s", bad[i].text, rc, base_error_message());
+        }
+        assert_null(v);
+    }
+    assert_int_equal(base_json_parse(&(json_t *){ 0 }, NULL, 0, "empty"), BASE_E_FORMAT);
+    assert_int_equal(base_json_parse(&(json_t *){ 0 }, "[1,\n2]\0", 7, "nul"), BASE_E_FORMAT);
+    assert_string_equal(base_error_message(), "nul:2:3: not valid JSON: NUL byte");
+    char deep[10000];
+    memset(deep, '[', sizeof deep);
+    assert_int_equal(base_json_parse(&(json_t *){ 0 }, deep, sizeof deep, "deep"), BASE_E_FORMAT);
+    assert_non_null(strstr(base_error_message(), "depth"));
+}
+
+static void numbers_and_text(void **state)
+{
+    (void)state;
+    json_t *v = base_json_number(0.5);
+    assert_true(json_is_real(v) && json_real_value(v) == 0.5);
+    json_decref(v);
+    assert_true(json_is_null(base_json_number(NAN)));
+    assert_true(json_is_null(base_json_number(-INFINITY)));
+    v = base_json_text("a\xFF"
+                       "b\0c",
+                       5);
+    assert_int_equal(json_string_length(v), 7);
+    assert_memory_equal(json_string_value(v),
+                        "a\uFFFD"
+                        "b\0c",
+                        7);
+    json_decref(v);
+}
+
+static void look_ups(void **state)
+{
+    (void)state;
+    json_t *o;
+    assert_int_equal(parse(&o, "{\"i\":3,\"r\":2.5,\"b\":true,\"s\":\"x\",\"n\":null}"), 0);
+    int64_t i = 9;
+    double d = 9;
+    bool b = false;
+    const char *s = "d";
+    assert_int_equal(base_json_get_int(o, "i", "f", true, &i), 0);
+    assert_int_equal(i, 3);
+    assert_int_equal(base_json_get_double(o, "r", "f", true, &d), 0);
+    assert_true(d == 2.5);
+    assert_int_equal(base_json_get_double(o, "i", "f", true, &d), 0);
+    assert_true(d == 3);
+    assert_int_equal(base_json_get_bool(o, "b", "f", true, &b), 0);
+    assert_true(b);
+    assert_int_equal(base_json_get_string(o, "s", "f", true, &s), 0);
+    assert_string_equal(s, "x");
+    i = 9;
+    assert_int_equal(base_json_get_int(o, "missing", "f", false, &i), 0);
+    assert_int_equal(base_json_get_int(o, "n", "f", false, &i), 0);
+    assert_int_equal(i, 9);
+    assert_int_equal(base_json_get_int(o, "n", "f", true, &i), BASE_E_FORMAT);
+    assert_string_equal(base_error_message(), "f: n: missing");
+    assert_int_equal(base_json_get_int(o, "s", "f.json", false, &i), BASE_E_FORMAT);
+    assert_string_equal(base_error_message(), "f.json: s: expected an integer, got a string");
+    assert_int_equal(base_json_get_int(o, "r", "f", false, &i), BASE_E_FORMAT);
+    assert_int_equal(base_json_get_bool(o, "i", "f", false, &b), BASE_E_FORMAT);
+    assert_int_equal(base_json_get_string(o, "b", "f", false, &s), BASE_E_FORMAT);
+    assert_int_equal(base_json_get_double(o, "s", "f", false, &d), BASE_E_FORMAT);
+    json_t *array = json_array();
+    assert_int_equal(base_json_get_int(array, "i", "f", false, &i), BASE_E_FORMAT);
+    json_decref(array);
+    json_decref(o);
+}
+
+static void failed_allocations(void **state)
+{
+    (void)state;
+    const char *text =
+        "{\"a\": [1, 2.5, \"x\", {\"b\": null}], \"c\": \"long enough to be copied\"}";
+    long live = base_alloc_live();
+    int rc = BASE_E_MEMORY;
+    for (long n = 1; rc && n < 1000; n++) {
+        json_t *v = NULL;
+        base_alloc_fail_after(n);
+        rc = parse(&v, text);
+        base_alloc_fail_after(0);
+        assert_true(rc == 0 || rc == BASE_E_MEMORY || rc == BASE_E_FORMAT);
+        json_decref(v);
+        assert_int_equal(base_alloc_live(), live);
+    }
+    assert_int_equal(rc, 0);
+}
+
+/* Duplicate keys are RFC-valid and refused on purpose; a NUL in a key is jansson's limit. */
+static bool refused_on_purpose(const char *name)
+{
+    return strncmp(name, "y_object_duplicated_key", 23) == 0 ||
+           strcmp(name, "y_object_escaped_null_in_key.json") == 0;
+}
+
+static void test_suite(void **state)
+{
+    (void)state;
+    const char *shared = getenv("ASSAY_SHARED");
+    char *folder =
+        base_path_join(shared ? shared : "../shared", "data/agent/json-test-suite/test_parsing");
+    DIR *d = opendir(folder);
+    if (!d) {
+        printf("skip: test_suite needs %s\n", folder);
+        base_free(folder);
+        skip();
+    }
+    int accepted = 0, refused = 0, wrong = 0;
+    long live = base_alloc_live();
+    for (struct dirent *e; (e = readdir(d));) {
+        if (!base_ends_with(e->d_name, ".json")) {
+            continue;
+        }
+        char *path = base_path_join(folder, e->d_name);
+        json_t *v = NULL;
+        bool ok = base_json_load(&v, path) == 0;
+        json_decref(v);
+        base_free(path);
+        bool expected = e->d_name[0] == 'y' && !refused_on_purpose(e->d_name);
+        if (e->d_name[0] != 'i' && ok != expected) {
+            printf("%s: %s\n", e->d_name, ok ? "accepted" : base_error_message());
+            wrong++;
+        }
+        accepted += e->d_name[0] == 'y' && ok;
+        refused += e->d_name[0] == 'n' && !ok;
+    }
+    closedir(d);
+    assert_int_equal(wrong, 0);
+    assert_int_equal(base_alloc_live(), live);
+    assert_true(accepted > 80 && refused > 150);
+    base_free(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_survive),     cmocka_unit_test(refusals_say_where),
+        cmocka_unit_test(numbers_and_text),   cmocka_unit_test(look_ups),
+        cmocka_unit_test(failed_allocations), cmocka_unit_test(test_suite),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
