@@ -19,25 +19,28 @@ VINLINE vpart act_gelu_tanh(vpart x, vpart *slope)
 {
     const vpart a = vpart_set(REAL(1.59576912160573071176)); /* 2 sqrt(2/pi) */
     const vpart b = vpart_set(REAL(0.07135481627260025));    /* 0.044715 a */
-    const vpart c = vpart_set(REAL(0.21406444881780073));    /* 3 b */
+    const vpart b3 = vpart_set(REAL(0.21406444881780073));   /* 3 b */
     const vpart z = x * x;
-    const vpart s = vpart_sigmoid(x * vpart_fma(z, b, a));
-    *slope = vpart_fma(x * s, (vpart_set(1) - s) * vpart_fma(z, c, a), s);
+    vpart c; /* 1 - s */
+    const vpart s = vpart_logistic(x * vpart_fma(z, b, a), &c);
+    *slope = vpart_fma(x * s, c * vpart_fma(z, b3, a), s);
     return x * s;
 }
 /* x s(1.702 x) */
 VINLINE vpart act_gelu_quick(vpart x, vpart *slope)
 {
     const vpart a = vpart_set(REAL(1.702));
-    const vpart s = vpart_sigmoid(x * a);
-    *slope = vpart_fma(x * s, (vpart_set(1) - s) * a, s);
+    vpart c; /* 1 - s */
+    const vpart s = vpart_logistic(x * a, &c);
+    *slope = vpart_fma(x * s, c * a, s);
     return x * s;
 }
 /* x s(x) */
 VINLINE vpart act_silu(vpart x, vpart *slope)
 {
-    const vpart s = vpart_sigmoid(x);
-    *slope = vpart_fma(x * s, vpart_set(1) - s, s);
+    vpart c; /* 1 - s */
+    const vpart s = vpart_logistic(x, &c);
+    *slope = vpart_fma(x * s, c, s);
     return x * s;
 }
 VINLINE vpart act_relu(vpart x, vpart *slope)
@@ -54,8 +57,9 @@ VINLINE vpart act_relu_squared(vpart x, vpart *slope)
 }
 VINLINE vpart act_sigmoid(vpart x, vpart *slope)
 {
-    const vpart s = vpart_sigmoid(x);
-    *slope = s * (vpart_set(1) - s);
+    vpart c; /* 1 - s */
+    const vpart s = vpart_logistic(x, &c);
+    *slope = s * c;
     return s;
 }
 VINLINE vpart act_tanh(vpart x, vpart *slope)

@@ -102,11 +102,17 @@ VINLINE vpart vpart_normal(vpart x, vpart *density)
 }
 #endif
 
-/* 1/(1 + e^-x). Relative error a few ulp on both sides. */
-VINLINE vpart vpart_sigmoid(vpart x)
+/* s(x) = 1/(1 + e^-x) and its complement 1 - s(x) = s(-x), both to a few ulp: with e = e^-|x| they
+ * are 1/(1 + e) and e/(1 + e), so nothing cancels or overflows. */
+VINLINE vpart vpart_logistic(vpart x, vpart *complement)
 {
+    const vpart_int sign = (vpart_int)vpart_set(REAL(-0.0));
     const vpart one = vpart_set(1);
-    return one / (one + vpart_exp(-x));
+    const vpart e = vpart_exp((vpart)((vpart_int)x | sign));
+    const vpart large = one / (one + e), small = e * large;
+    const vpart_int negative = (vpart_int)(x < vpart_set(0));
+    *complement = vpart_select(negative, large, small);
+    return vpart_select(negative, small, large);
 }
 
 VINLINE struct vreal vexp(struct vreal x)

@@ -7,7 +7,8 @@
 
 struct tensor_kernels {
     const char *isa; /* "v1", "v3" or "v4" */
-    /* kernels_gemm.h: products. gemm: m <= gemm_rows rows against 32 columns of b; see the fragment. */
+    /* kernels_gemm.h: products. gemm: m <= gemm_rows rows against 32 columns of b; see the
+     * fragment. */
     size_t gemm_rows;
     void (*gemm)(size_t m, size_t k, const real *a, size_t a_row, size_t a_step, const real *b,
                  size_t ldb, real *c, size_t ldc, int first);
