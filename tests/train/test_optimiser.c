@@ -1,0 +1,1 @@
+#include "optimiser_cases.h"
