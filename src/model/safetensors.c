@@ -209,7 +209,9 @@ static int append_json_string(struct base_buffer *b, const char *s)
     json_t *v = json_string(s);
     char *text = v ? base_json_dump(v, false) : NULL;
     int rc = text ? base_buffer_puts(b, text)
-                  : base_error_set(BASE_E_ARGUMENT, "a name is not UTF-8 text");
+             : base_utf8_invalid(s, strlen(s)) < strlen(s)
+                 ? base_error_set(BASE_E_ARGUMENT, "a name is not UTF-8 text")
+                 : base_error_set(BASE_E_MEMORY, "out of memory");
     base_free(text);
     json_decref(v);
     return rc;
