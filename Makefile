@@ -67,7 +67,7 @@ $(BUILD)/%.o: %.S
 ISA_v1 :=
 ISA_v3 := -march=x86-64-v3
 ISA_v4 := -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512
-$(BUILD)/src/tensor/kernels_%.o: $(KERNELS)
+$(foreach v,v1 v3 v4,$(BUILD)/src/tensor/kernels_$(v).o): $(BUILD)/src/tensor/kernels_%.o: $(KERNELS)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(if $(filter release f64,$(MODE)),-O3) $(ISA_$*) -DKERNELS_ISA=$* -MMD -MP -c -o $@ $<
 # Without errno sqrt is one instruction on a vector; the file's comment says more.

@@ -441,6 +441,41 @@ const char *model_archive_file(const struct model_archive *a, size_t i)
     return a->files[i].name;
 }
 
+static int compare_tensors(const void *a, const void *b)
+{
+    const struct model_tensor *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+int model_archive_hash(const struct model_archive *a, char hex[65])
+{
+    struct base_sha256 *h;
+    const struct model_tensor **order = base_alloc(a->n_tensors, sizeof *order);
+    int rc = order ? base_sha256_begin(&h) : BASE_E_MEMORY;
+    if (rc) {
+        base_free(order);
+        return rc;
+    }
+    for (size_t i = 0; i < a->n_tensors; i++)
+        order[i] = &a->tensors[i];
+    if (a->n_tensors)
+        qsort(order, a->n_tensors, sizeof *order, compare_tensors);
+    for (size_t i = 0; i < a->n_tensors; i++) {
+        const struct model_tensor *t = order[i];
+        const char *dtype = tensor_dtype_describe(t->dtype)->name;
+        int64_t rank = t->rank;
+        base_sha256_add(h, t->name, strlen(t->name) + 1);
+        base_sha256_add(h, dtype, strlen(dtype) + 1);
+        base_sha256_add(h, &rank, sizeof rank);
+        base_sha256_add(h, t->shape, (size_t)t->rank * sizeof *t->shape);
+        base_sha256_add(h, t->data, t->bytes);
+        model_archive_drop(a, t);
+    }
+    base_sha256_end(h, hex);
+    base_free(order);
+    return 0;
+}
+
 void model_archive_drop(const struct model_archive *a, const struct model_tensor *t)
 {
     const uint8_t *p = t->data;

@@ -3,13 +3,19 @@
  * table is seen outside. Nothing here may run before kernels_dispatch.c has asked the CPU. */
 #include "tensor/kernels_table.h"
 #include "tensor/kernels_vector.h"
+#include "tensor/kernels_math.h"
 #include "tensor/kernels_row.h"
 #include "tensor/kernels_gemm.h"
+#include "tensor/kernels_activation.h"
 
 #define KERNELS_JOIN_(a, b) a##b
 #define KERNELS_JOIN(a, b)  KERNELS_JOIN_(a, b)
-#define KERNELS_TEXT_(a)    #a
-#define KERNELS_TEXT(a)     KERNELS_TEXT_(a)
+#define ACTIVATION_KERNELS(f)                                                                      \
+    {                                                                                              \
+        f##_row, f##_back, f##_gate, f##_gate_back                                                 \
+    }
+#define KERNELS_TEXT_(a) #a
+#define KERNELS_TEXT(a)  KERNELS_TEXT_(a)
 
 const struct tensor_kernels KERNELS_JOIN(tensor_kernels_, KERNELS_ISA) = {
     .isa = KERNELS_TEXT(KERNELS_ISA),
@@ -22,4 +28,28 @@ const struct tensor_kernels KERNELS_JOIN(tensor_kernels_, KERNELS_ISA) = {
     .dot_f16 = gemm_dot_f16,
     .dot_q8 = gemm_dot_q8,
     .add = row_add,
+    .scale = row_scale,
+    .embed = row_embed,
+    .layer_norm = row_layer_norm,
+    .rms_norm = row_rms_norm,
+    .norm_backward = row_norm_backward,
+    .column_sums = row_column_sums,
+    .rotate = row_rotate,
+    .max = row_max,
+    .sum_exp = row_sum_exp,
+    .softmax_gradient = row_softmax_gradient,
+    .softcap = row_softcap,
+    .softcap_backward = row_softcap_backward,
+    .dropout = row_dropout,
+    .activation = {
+        [TENSOR_GELU] = ACTIVATION_KERNELS(act_gelu),
+        [TENSOR_GELU_TANH] = ACTIVATION_KERNELS(act_gelu_tanh),
+        [TENSOR_GELU_QUICK] = ACTIVATION_KERNELS(act_gelu_quick),
+        [TENSOR_SILU] = ACTIVATION_KERNELS(act_silu),
+        [TENSOR_RELU] = ACTIVATION_KERNELS(act_relu),
+        [TENSOR_RELU_SQUARED] = ACTIVATION_KERNELS(act_relu_squared),
+        [TENSOR_SIGMOID] = ACTIVATION_KERNELS(act_sigmoid),
+        [TENSOR_TANH] = ACTIVATION_KERNELS(act_tanh),
+        [TENSOR_IDENTITY] = ACTIVATION_KERNELS(act_identity),
+    },
 };

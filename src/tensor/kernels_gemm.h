@@ -2,54 +2,55 @@
  *
  *   c[i, j] (+)= sum_p a[i, p] * b[p, j],   i < m <= KERNEL_ROWS, j < 32
  *
- * Each c element is ONE chain of fused multiply-adds in the order of p, started from 0 (first) or from
- * the c already there. So blocking over p, the number of rows, the row's place in a tile, threads and
- * vector width leave no trace in the bits.
+ * Each c element is ONE chain of fused multiply-adds in the order of p, started from 0 (first) or
+ * from the c already there. So blocking over p, the number of rows, the row's place in a tile,
+ * threads and vector width leave no trace in the bits.
  *
- * a is addressed as a[i*a_row + p*a_step]: row-major activations (a_row = ld, a_step = 1) or a packed
- * tile (a_row = 1, a_step = KERNEL_ROWS). b is [k][ldb], 32 columns used.
- * A fragment of kernels.c. */
+ * a is addressed as a[i*a_row + p*a_step]: row-major activations (a_row = ld, a_step = 1) or a
+ * packed tile (a_row = 1, a_step = KERNEL_ROWS). b is [k][ldb], 32 columns used. A fragment of
+ * kernels.c. */
 #ifndef TENSOR_KERNELS_GEMM_H
 #define TENSOR_KERNELS_GEMM_H
 
 #if defined(__AVX512F__) && !defined(ASSAY_FLOAT64)
-#define KERNEL_ROWS   14
+#define KERNEL_ROWS    14
 #define KERNEL_VECTORS 2 /* 28 accumulators + 2 of b + 1 broadcast = 31 of 32 registers */
 #elif defined(__AVX512F__)
-#define KERNEL_ROWS   12
+#define KERNEL_ROWS    12
 #define KERNEL_VECTORS 1
 #else
-#define KERNEL_ROWS   6
+#define KERNEL_ROWS    6
 #define KERNEL_VECTORS 1 /* 6 x 2 accumulators of 8 floats */
 #endif
 
-/* One tile with the number of rows known to the compiler; column passes of KERNEL_VECTORS vectors. */
+/* One tile with the number of rows known to the compiler; column passes of KERNEL_VECTORS vectors.
+ */
 #define GEMM_TILE(M)                                                                               \
-    static void gemm_tile_##M(size_t k, const real *a, size_t a_row, size_t a_step,                \
-                              const real *b, size_t ldb, real *c, size_t ldc, int first)           \
+    static void gemm_tile_##M(size_t k, const real *a, size_t a_row, size_t a_step, const real *b, \
+                              size_t ldb, real *c, size_t ldc, int first)                          \
     {                                                                                              \
         for (int j = 0; j < 32; j += 16 * KERNEL_VECTORS) {                                        \
-            struct vreal acc[M][KERNEL_VECTORS];                                                          \
+            struct vreal acc[M][KERNEL_VECTORS];                                                   \
             _Pragma("GCC unroll 16") for (int i = 0; i < M; i++)                                   \
-                _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++)                   \
-                    acc[i][v] = first ? vzero() : vload(c + i * ldc + j + 16 * v);               \
+                _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++) acc[i][v] =       \
+                    first ? vzero() : vload(c + i * ldc + j + 16 * v);                             \
             const real *ap = a, *bp = b + j;                                                       \
             for (size_t p = 0; p < k; p++) {                                                       \
-                struct vreal bv[KERNEL_VECTORS];                                                          \
-                _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++)                   \
-                    bv[v] = vload(bp + 16 * v);                                                   \
+                struct vreal bv[KERNEL_VECTORS];                                                   \
+                _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++) bv[v] =           \
+                    vload(bp + 16 * v);                                                            \
                 _Pragma("GCC unroll 16") for (int i = 0; i < M; i++)                               \
                 {                                                                                  \
-                    struct vreal av = vset(ap[i * a_row]);                                               \
-                    _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++)               \
-                        acc[i][v] = vfma(av, bv[v], acc[i][v]);                                   \
+                    struct vreal av = vset(ap[i * a_row]);                                         \
+                    _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++) acc[i][v] =   \
+                        vfma(av, bv[v], acc[i][v]);                                                \
                 }                                                                                  \
                 ap += a_step;                                                                      \
                 bp += ldb;                                                                         \
             }                                                                                      \
             _Pragma("GCC unroll 16") for (int i = 0; i < M; i++)                                   \
                 _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++)                   \
-                    vstore(c + i * ldc + j + 16 * v, acc[i][v]);                                  \
+                    vstore(c + i * ldc + j + 16 * v, acc[i][v]);                                   \
         }                                                                                          \
     }
 GEMM_TILE(1)
@@ -71,8 +72,8 @@ GEMM_TILE(13)
 GEMM_TILE(14)
 #endif
 
-static void gemm_tile(size_t m, size_t k, const real *a, size_t a_row, size_t a_step,
-                         const real *b, size_t ldb, real *c, size_t ldc, int first)
+static void gemm_tile(size_t m, size_t k, const real *a, size_t a_row, size_t a_step, const real *b,
+                      size_t ldb, real *c, size_t ldc, int first)
 {
     switch (m) {
 #define GEMM_CASE(M)                                                                               \

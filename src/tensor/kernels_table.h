@@ -3,10 +3,12 @@
 #ifndef TENSOR_KERNELS_TABLE_H
 #define TENSOR_KERNELS_TABLE_H
 #include "tensor/kernels.h"
+#include "tensor/ops.h"
 
 struct tensor_kernels {
     const char *isa; /* "v1", "v3" or "v4" */
-    /* kernels_gemm.h: products. gemm: m <= gemm_rows rows against 32 columns of b; see the fragment. */
+    /* kernels_gemm.h: products. gemm: m <= gemm_rows rows against 32 columns of b; see the
+     * fragment. */
     size_t gemm_rows;
     void (*gemm)(size_t m, size_t k, const real *a, size_t a_row, size_t a_step, const real *b,
                  size_t ldb, real *c, size_t ldc, int first);
@@ -18,8 +20,35 @@ struct tensor_kernels {
     void (*dot_bf16)(size_t k, const real *x, const uint16_t *w, real *c);
     void (*dot_f16)(size_t k, const real *x, const uint16_t *w, real *c);
     void (*dot_q8)(size_t k, const real *x, const uint8_t *w, real *c);
-    /* kernels_row.h: elementwise, any n, y may be x */
-    void (*add)(real *y, const real *a, const real *b, size_t n); /* y = a + b */
+    /* kernels_row.h: one row of n (or a block of rows), results may overwrite arguments */
+    void (*add)(real *y, const real *a, const real *b, size_t n);
+    void (*scale)(real *y, const real *x, real s, size_t n);
+    void (*embed)(real *y, const real *x, real s, int add, size_t n);
+    void (*layer_norm)(real *y, const real *x, const real *w, const real *b, size_t n, double eps,
+                       real *mean, real *rstd);
+    void (*rms_norm)(real *y, const real *x, const real *w, real offset, size_t n, double eps,
+                     real *rstd);
+    void (*norm_backward)(real *dx, const real *dy, const real *x, const real *w, real offset,
+                          real mean, real rstd, int centered, int add, size_t n);
+    void (*column_sums)(real *dw, real *db, const real *dy, const real *x, const real *mean,
+                        const real *rstd, size_t rows, size_t n, size_t ld);
+    void (*rotate)(real *x, const real *cosine, const real *sine, real direction, size_t half,
+                   int interleaved);
+    real (*max)(const real *x, size_t n);
+    double (*sum_exp)(const real *x, real shift, size_t n);
+    void (*softmax_gradient)(real *x, real shift, real scale, real inverse_cap, size_t n);
+    void (*softcap)(real *y, const real *x, real cap, size_t n);
+    void (*softcap_backward)(real *dx, const real *dy, const real *y, real cap, size_t n);
+    void (*dropout)(real *y, const real *x, size_t n, const uint32_t key[2], const uint32_t item[2],
+                    uint64_t first, uint32_t threshold, real scale);
+    /* kernels_activation.h */
+    struct tensor_activation_kernels {
+        void (*row)(real *y, const real *x, size_t n);
+        void (*back)(real *dx, const real *dy, const real *x, size_t n);
+        void (*gate)(real *y, const real *g, const real *u, size_t n);
+        void (*gate_back)(real *dg, real *du, const real *dy, const real *g, const real *u,
+                          size_t n);
+    } activation[TENSOR_ACTIVATIONS];
 };
 extern const struct tensor_kernels tensor_kernels_v1, tensor_kernels_v3, tensor_kernels_v4;
 #endif

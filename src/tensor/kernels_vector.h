@@ -31,13 +31,16 @@
 #define VPARTS (VLANES / VPART_LANES)
 
 #ifdef ASSAY_FLOAT64
-typedef int64_t vlane_int; /* the integer as wide as a real */
+typedef int64_t vlane_int; /* the integers as wide as a real */
+typedef uint64_t vlane_uint;
 #else
 typedef int32_t vlane_int;
+typedef uint32_t vlane_uint;
 #endif
 /* A register of reals, and one of the integers as wide (masks of comparisons, bit patterns). */
 typedef real vpart __attribute__((vector_size(VPART_BYTES)));
 typedef vlane_int vpart_int __attribute__((vector_size(VPART_BYTES)));
+typedef vlane_uint vpart_uint __attribute__((vector_size(VPART_BYTES)));
 struct vreal {
     vpart p[VPARTS];
 };
@@ -161,6 +164,18 @@ VINLINE void vstore_tail(real *x, struct vreal v, size_t n)
     for (size_t i = 0; i < n && i < VLANES; i++)
         x[i] = t[i];
 }
+/* A row's next n reals, n >= 16 meaning a whole vector. */
+VINLINE struct vreal vload_n(const real *x, size_t n, real fill)
+{
+    return n >= VLANES ? vload(x) : vload_tail(x, n, fill);
+}
+VINLINE void vstore_n(real *x, struct vreal v, size_t n)
+{
+    if (n >= VLANES)
+        vstore(x, v);
+    else
+        vstore_tail(x, v, n);
+}
 VINLINE struct vreal vadd(struct vreal a, struct vreal b)
 {
     VEACH(k) a.p[k] += b.p[k];
@@ -220,21 +235,21 @@ VINLINE struct vreal vmin(struct vreal a, struct vreal b)
 #endif
 #if VPART_LANES == 16
 #define VREDUCE_STEPS(OP)                                                                          \
-    a = OP(a, VSHUFFLE(a, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));            \
-    a = OP(a, VSHUFFLE(a, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7));                        \
-    a = OP(a, VSHUFFLE(a, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3));                        \
-    a = OP(a, VSHUFFLE(a, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1));
+    a = OP(a, VSHUFFLE(a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));                  \
+    a = OP(a, VSHUFFLE(a, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));                  \
+    a = OP(a, VSHUFFLE(a, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));                  \
+    a = OP(a, VSHUFFLE(a, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
 #elif VPART_LANES == 8
 #define VREDUCE_STEPS(OP)                                                                          \
-    a = OP(a, VSHUFFLE(a, 4, 5, 6, 7, 4, 5, 6, 7));                                                \
-    a = OP(a, VSHUFFLE(a, 2, 3, 2, 3, 2, 3, 2, 3));                                                \
-    a = OP(a, VSHUFFLE(a, 1, 1, 1, 1, 1, 1, 1, 1));
+    a = OP(a, VSHUFFLE(a, 4, 5, 6, 7, 0, 1, 2, 3));                                                \
+    a = OP(a, VSHUFFLE(a, 2, 3, 0, 1, 6, 7, 4, 5));                                                \
+    a = OP(a, VSHUFFLE(a, 1, 0, 3, 2, 5, 4, 7, 6));
 #elif VPART_LANES == 4
 #define VREDUCE_STEPS(OP)                                                                          \
-    a = OP(a, VSHUFFLE(a, 2, 3, 2, 3));                                                            \
-    a = OP(a, VSHUFFLE(a, 1, 1, 1, 1));
+    a = OP(a, VSHUFFLE(a, 2, 3, 0, 1));                                                            \
+    a = OP(a, VSHUFFLE(a, 1, 0, 3, 2));
 #else
-#define VREDUCE_STEPS(OP) a = OP(a, VSHUFFLE(a, 1, 1));
+#define VREDUCE_STEPS(OP) a = OP(a, VSHUFFLE(a, 1, 0));
 #endif
 VINLINE vpart vpart_add(vpart a, vpart b)
 {
