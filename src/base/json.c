@@ -4,6 +4,7 @@
  * Limits: nesting 2048 (jansson's), integers of 64 bits, doubles in range, no NUL in object keys
  * (in string values they are fine). */
 #include "base/json.h"
+#include "base/buffer.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -39,7 +40,8 @@ int base_json_parse(json_t **out, const char *text, size_t bytes, const char *na
     json_t *value = json_loadb(text ? text : "", bytes,
                                JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (!value) {
-        if (json_error_code(&error) == json_error_out_of_memory) {
+        /* jansson does not always say so: a failed allocation can also leave the text empty */
+        if (json_error_code(&error) == json_error_out_of_memory || !error.text[0]) {
             return base_error_set(BASE_E_MEMORY, "%s: out of memory while reading JSON", name);
         }
         return base_error_set(BASE_E_FORMAT, "%s:%d:%d: not valid JSON: %s", name,
@@ -62,14 +64,32 @@ int base_json_load(json_t **out, const char *path)
     return rc;
 }
 
+/* jansson 2.14 ignores a failure while it writes an object's key, so json_dumps can return text with a
+ * hole when memory is short. The failure is remembered here instead. */
+struct dump {
+    struct base_buffer buffer;
+    bool failed;
+};
+
+static int dump_append(const char *data, size_t n, void *context)
+{
+    struct dump *d = context;
+    if (!d->failed && base_buffer_append(&d->buffer, data, n)) {
+        d->failed = true;
+    }
+    return d->failed ? -1 : 0;
+}
+
 char *base_json_dump(const json_t *value, bool indented)
 {
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17) |
-                                       (indented ? JSON_INDENT(2) : 0));
-    if (!text) {
+    struct dump d = { 0 };
+    size_t flags = JSON_ENCODE_ANY | JSON_REAL_PRECISION(17) | (indented ? JSON_INDENT(2) : 0);
+    if (json_dump_callback(value, dump_append, &d, flags) || d.failed || !d.buffer.data) {
+        base_buffer_free(&d.buffer);
         base_error_set(BASE_E_MEMORY, "out of memory while writing JSON");
+        return NULL;
     }
-    return text;
+    return base_buffer_take(&d.buffer);
 }
 
 json_t *base_json_number(double x)

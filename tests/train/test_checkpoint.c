@@ -210,7 +210,8 @@ static void allocation_failures(void **unused)
         assert_int_equal(train_checkpoint_find(f.directory, path), 0);
         if (!rc)
             break;
-        if (rc != BASE_E_MEMORY)
+        /* jansson reports some failed allocations as bad JSON */
+        if (rc != BASE_E_MEMORY && rc != BASE_E_FORMAT)
             fail_msg("allocation %ld: %d: %s", n, rc, base_error_message());
     }
     done(&f);
