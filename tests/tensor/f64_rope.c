@@ -1,0 +1,2 @@
+/* tests/tensor/test_rope.c in doubles. */
+#include "test_rope.c"
