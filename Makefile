@@ -1,5 +1,12 @@
-# Assay's build. `./start` calls this; by hand: `make` (the program), `make test`, `make f64`,
-# `make asan`, `make fuzz`, `make format`, `make install PREFIX=/usr/local`.
+# Assay's build. `./start` calls this; by hand:
+#
+#   make                  the program, ./assay          make format        lay out the code (clang-format)
+#   make test             build and run all tests       make format-check  only say what differs
+#   make asan             all tests under ASan, UBSan   make rooms         who includes whom (tests/check_rooms)
+#   make fuzz             build the fuzz targets        make clang-check   clang's warnings as errors
+#   make fuzz-run SECONDS=60   run each that long       make install PREFIX=/usr/local
+#
+# V=1 shows whole command lines.
 #
 # One set of sources is compiled into several trees under build/:
 #   release  the program and the library              f64   the same engine with real = double, for
@@ -11,6 +18,10 @@ ifeq ($(origin CC),default)
 CC      := gcc
 endif
 PREFIX  ?= /usr/local
+SECONDS ?= 60
+comma   := ,
+Q       := $(if $(V),,@)
+say      = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 ROOMS   := base stats report tensor model train eval cli
 PKGS    := jansson yaml-0.1 libpcre2-8 gsl cairo libcurl libcrypto
@@ -27,12 +38,11 @@ CFLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined 
 CFLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 ifeq ($(MODE),fuzz)
 CC := clang
-CFLAGS_COMMON := $(filter-out -fopenmp,$(CFLAGS_COMMON)) -Wno-unknown-pragmas -Wno-gnu
+CFLAGS_COMMON += -Wno-gnu
 endif
 ALL_CFLAGS := $(CFLAGS_COMMON) $(CFLAGS_$(MODE)) $(CFLAGS)
-LDLIBS  := $(PKG_LIBS) -lm
-LDFLAGS_MODE := $(if $(filter asan,$(MODE)),-fsanitize=address$(comma)undefined) $(if $(filter fuzz,$(MODE)),,-fopenmp)
-comma   := ,
+LDLIBS  := -Wl,--as-needed -Wl,-O1 $(PKG_LIBS) -lm
+LDFLAGS_MODE := $(if $(filter asan,$(MODE)),-fsanitize=address$(comma)undefined) -fopenmp
 
 LIB_SRC := $(foreach r,$(filter-out cli,$(ROOMS)),$(wildcard src/$(r)/*.c))
 # load.c needs the model room; until that is there the program is linked without it.
@@ -48,36 +58,42 @@ TEST_SRC := $(wildcard tests/*/test_*.c)
 TESTS   := $(patsubst %.c,$(BUILD)/%,$(if $(filter f64,$(MODE)),$(wildcard tests/*/f64_*.c),$(TEST_SRC)))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all lib tests fuzzers test f64 asan fuzz format format-check clean install
+.PHONY: all lib tests fuzzers test f64 asan fuzz fuzz-run format format-check rooms clang-check clean install
 all: $(if $(filter release,$(MODE)),assay,$(BUILD)/assay)
 lib: $(LIB)
 assay: $(BUILD)/assay
 	@ln -sf $< $@
 
 $(BUILD)/assay: $(CLI_OBJ) $(LIB)
-	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS_MODE) $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS_MODE) $(LDLIBS)
 $(LIB): $(LIB_OBJ)
 	@rm -f $@; ar rcs $@ $^
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/%.o: %.S
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 ISA_v1 :=
 ISA_v3 := -march=x86-64-v3
 ISA_v4 := -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512
 $(foreach v,v1 v3 v4,$(BUILD)/src/tensor/kernels_$(v).o): $(BUILD)/src/tensor/kernels_%.o: $(KERNELS)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(if $(filter release f64,$(MODE)),-O3) $(ISA_$*) -DKERNELS_ISA=$* -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter release f64,$(MODE)),-O3) $(ISA_$*) -DKERNELS_ISA=$* -MMD -MP -c -o $@ $<
 # Without errno sqrt is one instruction on a vector; the file's comment says more.
 $(BUILD)/src/train/optimiser.o: ALL_CFLAGS += -O3 -fno-math-errno
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(LIB) $(LDFLAGS_MODE) $(LDLIBS)
+	$(call say,FUZZ,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(LIB) $(LDFLAGS_MODE) $(LDLIBS)
 $(BUILD)/tests/%: tests/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests -MMD -MP -o $@ $< $(LIB) $(LDFLAGS_MODE) $(LDLIBS) -lcmocka
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP -o $@ $< $(LIB) $(LDFLAGS_MODE) $(LDLIBS) -lcmocka
 tests: $(TESTS)
 fuzzers: $(FUZZERS)
 
@@ -86,23 +102,50 @@ test: assay
 	@$(MAKE) --no-print-directory MODE=release tests
 	@$(MAKE) --no-print-directory MODE=f64 tests
 	@tests/run build/release build/f64
-f64 asan:
-	@$(MAKE) --no-print-directory MODE=$@ tests
+f64:
+	@$(MAKE) --no-print-directory MODE=f64 tests
+asan:
+	@$(MAKE) --no-print-directory MODE=asan all tests
+	@tests/run build/asan
 fuzz:
 	@$(MAKE) --no-print-directory MODE=fuzz fuzzers
+# New inputs that reach new code are kept in build/corpus, a crashing one too; tests/fuzz/seeds/TARGET
+# holds the first ones, where a target has some.
+fuzz-run: fuzz
+	@for f in $(notdir $(FUZZERS)); do mkdir -p build/corpus/$$f; \
+	  echo "$$f, $(SECONDS) s"; \
+	  build/fuzz/tests/fuzz/$$f -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=0 \
+	    -artifact_prefix=build/corpus/$$f- build/corpus/$$f $$(ls -d tests/fuzz/seeds/$$f 2>/dev/null) >build/corpus/$$f.log 2>&1 || { tail -40 build/corpus/$$f.log; exit 1; }; \
+	  tail -1 build/corpus/$$f.log; done
 
 SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 format:
 	clang-format -i $(SOURCES)
 format-check:
 	clang-format --dry-run -Werror $(SOURCES)
+rooms:
+	@tests/check_rooms
+# clang has its own opinion of what deserves a warning; it only reads the code here.
+CLANG_FLAGS = $(CFLAGS_COMMON) -O1 -fsyntax-only -Wno-gnu -Itests
+clang-check:
+	@printf '%s\n' $(filter-out $(KERNELS),$(LIB_SRC)) $(CLI_SRC) $(TEST_SRC) | xargs -P $$(nproc) -n 4 clang $(CLANG_FLAGS)
+	@$(foreach v,v1 v3 v4,clang $(CLANG_FLAGS) $(ISA_$(v)) -DKERNELS_ISA=$(v) $(KERNELS) &&) echo 'clang: no warnings'
 clean:
 	rm -rf build assay
+# Man pages and completions are printed by the program itself, from the tables its parser uses.
 install: assay lib
 	install -D -m 755 $(BUILD)/assay $(DESTDIR)$(PREFIX)/bin/assay
 	install -D -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib/libassay.a
-	install -d $(DESTDIR)$(PREFIX)/include/assay
+	install -d $(DESTDIR)$(PREFIX)/include/assay $(DESTDIR)$(PREFIX)/share/man/man1 \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	install -m 644 include/assay/*.h $(DESTDIR)$(PREFIX)/include/assay/
+	./assay help --man -o $(DESTDIR)$(PREFIX)/share/man/man1/assay.1
+	./assay help --names | while read -r c; do \
+	  ./assay help --man -o "$(DESTDIR)$(PREFIX)/share/man/man1/assay-$$(echo "$$c" | tr ' ' -).1" $$c || exit 1; done
+	./assay help --completion bash -o $(DESTDIR)$(PREFIX)/share/bash-completion/completions/assay
+	./assay help --completion zsh -o $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_assay
+	./assay help --completion fish -o $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/assay.fish
 
 # Dependency files are made by the compiler beside the objects, never by a rule of make's own.
 %.d: ;

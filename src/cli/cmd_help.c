@@ -36,10 +36,11 @@ static json_t *list_commands(void)
 
 static int run(int argc, char **argv)
 {
-    bool man = false;
+    bool man = false, names = false;
     const char *shell = NULL;
     const struct cli_option options[] = {
         { "man", 0, CLI_FLAG, &man, NULL, "Print a man page (troff)." },
+        { "names", 0, CLI_FLAG, &names, NULL, "Print the names of all commands, one per line." },
         { "completion", 0, CLI_STRING, &shell, "SHELL",
           "Print a completion script for bash, zsh or fish." },
         { 0 },
@@ -66,6 +67,12 @@ static int run(int argc, char **argv)
     if (shell) {
         if (cli_completion(&b, shell)) {
             return cli_usage(&cli_command_help, "%s", base_error_message());
+        }
+    } else if (names) {
+        for (size_t i = 0; i < cli_row_count; i++) {
+            if (cli_rows[i].command) {
+                base_buffer_printf(&b, "%s\n", cli_rows[i].command->name);
+            }
         }
     } else if (man) {
         cli_help_man(&b, command);

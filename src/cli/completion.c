@@ -100,15 +100,16 @@ static void complete_bash(struct base_buffer *b)
                                c->name, blank + 1);
         }
     }
-    base_buffer_puts(b, "        esac\n"
-                        "        case \"$COMP_CWORD$word\" in\n"
-                        "        2*|*-*) ;;\n"
-                        "        *) list= ;;\n"
-                        "        esac\n"
-                        "    fi\n"
-                        "    COMPREPLY=($(compgen -W \"$list\" -- \"$word\"))\n"
-                        "}\n"
-                        "complete -o default -F _assay assay\n");
+    base_buffer_puts(
+        b, "        esac\n"
+           "        case \"$list$word\" in\n"
+           "        --*) [[ $word == -* ]] || list= ;; # options are asked for, files offered\n"
+           "        *) [ \"$COMP_CWORD\" -eq 2 ] || list= ;;\n"
+           "        esac\n"
+           "    fi\n"
+           "    COMPREPLY=($(compgen -W \"$list\" -- \"$word\"))\n"
+           "}\n"
+           "complete -o default -F _assay assay\n");
 }
 
 static void zsh_word(struct base_buffer *b, const char *name, size_t n,
