@@ -94,6 +94,14 @@ $(BUILD)/tests/%: tests/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP -o $@ $< $(LIB) $(LDFLAGS_MODE) $(LDLIBS) -lcmocka
+# The built-in model's corpus generator and its evaluation (models/Makefile).
+MODELS := $(BUILD)/models/corpus $(BUILD)/models/evaluate
+$(BUILD)/models/corpus: $(filter-out models/evaluate.c,$(wildcard models/*.c)) models/corpus.h $(LIB)
+$(BUILD)/models/evaluate: models/evaluate.c $(LIB)
+$(MODELS):
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(LIB) $(LDFLAGS_MODE) $(LDLIBS)
 tests: $(TESTS)
 fuzzers: $(FUZZERS)
 
