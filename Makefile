@@ -102,6 +102,12 @@ $(MODELS):
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(LIB) $(LDFLAGS_MODE) $(LDLIBS)
+# The command line's own tests are linked with it, without main.
+CLI_REST := $(filter-out %/main.o,$(CLI_OBJ))
+$(BUILD)/tests/cli/%: tests/cli/%.c $(CLI_REST) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP -o $@ $< $(CLI_REST) $(LIB) $(LDFLAGS_MODE) $(LDLIBS) -lcmocka
 tests: $(TESTS)
 fuzzers: $(FUZZERS)
 

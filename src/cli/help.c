@@ -173,8 +173,11 @@ void cli_help_all(struct base_buffer *b, int columns, bool bold)
             fill(b, c->summary, strlen(c->summary), widest + 4, widest + 4, columns);
         }
     }
-    base_buffer_puts(b, "\nResults go to standard output, everything else to standard error. Exit "
-                        "code 0: done,\n1: failed (the message says what), 2: wrong usage.\n");
+    static const char closing[] =
+        "Results go to standard output, everything else to standard error. Exit code 0: done, 1: "
+        "failed (the message says what), 2: wrong usage.";
+    base_buffer_puts(b, "\n");
+    fill(b, closing, strlen(closing), 0, 0, columns);
 }
 
 /* troff: a leading dot or quote and every backslash and hyphen are special */
