@@ -196,19 +196,52 @@ static real row_max(const real *x, size_t n)
         m = vmax(m, vload_n(x + i, n - i, -(real)INFINITY));
     return vmax_lane(m);
 }
-/* sum of e^(x - shift): lane sums over 256 elements in real, those in double. */
+/* Sixteen lane sums in double, whatever real is. */
+#ifdef ASSAY_FLOAT64
+typedef vpart vdouble_part;
+#else
+typedef double vdouble_part __attribute__((vector_size(VPART_BYTES)));
+#endif
+#define VDOUBLE_PARTS (VLANES * 8 / VPART_BYTES)
+struct vdouble {
+    vdouble_part p[VDOUBLE_PARTS];
+};
+VINLINE struct vdouble vdouble_add(struct vdouble sum, struct vreal v)
+{
+    VEACH(k)
+    {
+#if defined(ASSAY_FLOAT64)
+        sum.p[k] += v.p[k];
+#elif VPART_BYTES == 64
+        const __m512 x = (__m512)v.p[k];
+        sum.p[2 * k] += (vdouble_part)_mm512_cvtps_pd(_mm512_castps512_ps256(x));
+        sum.p[2 * k + 1] += (vdouble_part)_mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1));
+#elif VPART_BYTES == 32
+        const __m256 x = (__m256)v.p[k];
+        sum.p[2 * k] += (vdouble_part)_mm256_cvtps_pd(_mm256_castps256_ps128(x));
+        sum.p[2 * k + 1] += (vdouble_part)_mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
+#else
+        const __m128 x = (__m128)v.p[k];
+        sum.p[2 * k] += (vdouble_part)_mm_cvtps_pd(x);
+        sum.p[2 * k + 1] += (vdouble_part)_mm_cvtps_pd(_mm_movehl_ps(x, x));
+#endif
+    }
+    return sum;
+}
+/* sum of e^(x - shift), the exponentials in real, their sum in double: beside the maximum's 1,
+ * terms that a float sum would lose decide the loss of a confident model. */
 static double row_sum_exp(const real *x, real shift, size_t n)
 {
     const struct vreal m = vset(shift);
-    double total = 0;
-    for (size_t block = 0; block < n; block += 16 * VLANES) {
-        const size_t end = n - block < 16 * VLANES ? n : block + 16 * VLANES;
-        struct vreal sum = vzero();
-        for (size_t i = block; i < end; i += VLANES)
-            sum = vadd(sum, vexp(vsub(vload_n(x + i, end - i, -(real)INFINITY), m)));
-        total += (double)vsum(sum);
-    }
-    return total;
+    struct vdouble sum = { { { 0 } } };
+    for (size_t i = 0; i < n; i += VLANES)
+        sum = vdouble_add(sum, vexp(vsub(vload_n(x + i, n - i, -(real)INFINITY), m)));
+    double lanes[VLANES];
+    memcpy(lanes, &sum, sizeof lanes);
+    for (int half = VLANES / 2; half >= 1; half /= 2)
+        for (int i = 0; i < half; i++)
+            lanes[i] += lanes[i + half];
+    return lanes[0];
 }
 /* In place, x -> scale e^(x - shift), and with a soft cap (inverse_cap = 1/cap, else 0) times the
  * cap's derivative 1 - (x/cap)^2 at the capped logit x. */

