@@ -7,6 +7,7 @@
 #include "tensor/kernels_row.h"
 #include "tensor/kernels_gemm.h"
 #include "tensor/kernels_activation.h"
+#include "tensor/kernels_attention.h"
 
 #define KERNELS_JOIN_(a, b) a##b
 #define KERNELS_JOIN(a, b)  KERNELS_JOIN_(a, b)
@@ -27,6 +28,10 @@ const struct tensor_kernels KERNELS_JOIN(tensor_kernels_, KERNELS_ISA) = {
     .dot_bf16 = gemm_dot_bf16,
     .dot_f16 = gemm_dot_f16,
     .dot_q8 = gemm_dot_q8,
+    .attention_scores = attention_scores,
+    .attention_softmax = attention_softmax,
+    .attention_finish = attention_finish,
+    .attention_gradient = attention_gradient,
     .add = row_add,
     .scale = row_scale,
     .embed = row_embed,

@@ -49,6 +49,16 @@ struct tensor_kernels {
         void (*gate_back)(real *dg, real *du, const real *dy, const real *g, const real *u,
                           size_t n);
     } activation[TENSOR_ACTIVATIONS];
+    /* kernels_attention.h */
+    void (*attention_scores)(size_t rows, real *s, const int *low, const int *high, real scale,
+                             real softcap, real slope, const real *offset);
+    void (*attention_softmax)(size_t rows, real *s, const int *low, const int *high, real *m,
+                              real *l, real *o, size_t ldo, size_t width);
+    void (*attention_finish)(size_t rows, const real *m, const real *l, real *o, size_t ldo,
+                             size_t width, real *lse, size_t ldlse);
+    void (*attention_gradient)(size_t rows, real *s, real *dp, const int *low, const int *high,
+                               const real *lse, size_t ldlse, const real *d, size_t ldd, real scale,
+                               real softcap, real slope, const real *offset, const real *keep);
 };
 extern const struct tensor_kernels tensor_kernels_v1, tensor_kernels_v3, tensor_kernels_v4;
 #endif
