@@ -12,12 +12,12 @@
 #define MODEL_ARCHITECTURE_H
 #include "base/json.h"
 #include "model/archive.h"
+#include "tensor/ops.h"
 #include <stdbool.h>
 #include <stddef.h>
 
 enum model_norm { MODEL_NORM_LAYER, MODEL_NORM_RMS };
 enum model_position { MODEL_POSITION_NONE, MODEL_POSITION_LEARNED, MODEL_POSITION_ROPE, MODEL_POSITION_ALIBI };
-enum model_activation { MODEL_GELU, MODEL_GELU_TANH, MODEL_GELU_QUICK, MODEL_SILU, MODEL_RELU, MODEL_RELU_SQUARED };
 enum model_qk_norm { MODEL_QK_NORM_NONE, MODEL_QK_NORM_HEAD, MODEL_QK_NORM_FULL };
 /* How the rows of a fused query-key-value tensor lie. */
 enum model_qkv_layout {
@@ -25,7 +25,6 @@ enum model_qkv_layout {
     MODEL_QKV_PER_HEAD, /* for each head q, k, v (GPT-NeoX, Bloom, Falcon-RW) */
     MODEL_QKV_GROUPED,  /* for each kv head: its queries, then k, v (Falcon's new decoder) */
 };
-enum model_rope_scaling { MODEL_ROPE_NONE, MODEL_ROPE_LINEAR, MODEL_ROPE_LLAMA3, MODEL_ROPE_YARN };
 
 /* Everything the engine needs to know, whatever the family. Sizes in elements. */
 struct model_config {
@@ -45,7 +44,7 @@ struct model_config {
     bool parallel;         /* attention and MLP read the same residual (GPT-NeoX, Falcon, Phi) */
     bool shared_norm;      /* with parallel: one norm feeds both */
     bool embed_norm;       /* a norm after the embedding (Bloom) */
-    enum model_activation activation;
+    enum tensor_activation activation;
     bool gated;            /* act(gate) * up */
     bool qkv_bias, out_bias, mlp_bias, head_bias;
     enum model_qk_norm qk_norm;
@@ -55,15 +54,10 @@ struct model_config {
     double embed_scale;         /* 1 = none; sqrt(width) for Gemma */
     enum model_position position;
     size_t position_offset;     /* OPT: row = position + 2 */
-    size_t rope_dims;           /* rotated part of a head, from its start */
-    double rope_theta;
-    enum model_rope_scaling rope_scaling;
-    double rope_factor, rope_low_freq, rope_high_freq, rope_original_context;
-    double rope_beta_fast, rope_beta_slow, rope_attention_factor;
-    const float *rope_divisors; /* GGUF's rope_freqs tensor [rope_dims / 2], or NULL */
+    struct tensor_rope_options rope; /* rope.rotary: the rotated dims at a head's start */
+    double *rope_divisors;      /* owned; where scaling gives one per frequency (GGUF's rope_freqs) */
     size_t window;              /* sliding window, 0 = none */
-    unsigned window_every;      /* layer i has the window when (i + 1) % every != 0 ... see model_config_window */
-    bool *window_layers;        /* [layers]: which layers have the window; NULL = all when window > 0 */
+    bool *window_layers;        /* [layers], owned: which layers have the window; NULL = all of them */
     bool tied;                  /* logits by the embedding matrix */
     enum model_qkv_layout qkv_layout; /* of a fused tensor in HF files */
     double initializer_range;
@@ -89,6 +83,12 @@ struct model_name {
     const char *hf;
     const char *gguf;
 };
+/* A config value: its GGUF key after "{arch}.", and its key in the family's HF config. */
+struct model_key {
+    const char *gguf;
+    const char *hf;
+    char type; /* 'u' u32, 'f' f32, 'b' bool */
+};
 struct model_architecture {
     const char *name;             /* HF's model_type: "gpt2", "llama", ... */
     const char *hf_class;         /* "GPT2LMHeadModel": written to new configs */
@@ -98,6 +98,7 @@ struct model_architecture {
     bool gguf_permuted;           /* GGUF has Q and K rows permuted for interleaved RoPE (Llama, Mistral) */
     bool gguf_norm_offset;        /* GGUF stores 1 + w (Gemma) */
     const struct model_name *names; /* ends with hf == NULL && gguf == NULL */
+    const struct model_key *keys;   /* ends with gguf == NULL */
     const char *const *ignored;   /* suffixes of buffers that may be in files; NULL-terminated */
     /* Reads the family's config.json keys into *c, which holds defaults; 0 or error with `where`. */
     int (*read_config)(struct model_config *c, const json_t *config, const char *where);
@@ -112,10 +113,9 @@ const struct model_architecture *model_architecture_at(size_t i);
 /* From an HF config object (where = file name for messages). The archive (may be NULL) helps configs
  * without model_type, and gives vocabulary where only the tensors know it. */
 int model_config_from_json(struct model_config *c, const json_t *config, const char *where, const struct model_archive *a);
-/* From GGUF metadata. */
-int model_config_from_gguf(struct model_config *c, const struct model_archive *a);
-/* An HF config object (what transformers reads) for a GGUF model: for converting. New reference. */
-int model_config_to_json(const struct model_config *c, json_t **out);
+/* From GGUF metadata: builds the HF config object a converted model would have (also given out when
+ * `config` is not NULL; new reference), then reads it as model_config_from_json does. */
+int model_config_from_gguf(struct model_config *c, const struct model_archive *a, json_t **config);
 
 /* One tensor of a file as a part of a canonical parameter. */
 struct model_part {
