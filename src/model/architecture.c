@@ -580,6 +580,7 @@ static int read_falcon(struct model_config *c, const json_t *o, const char *wher
     c->parallel = parallel || modern;
     c->shared_norm = c->parallel && !(modern && norms != 1);
     c->position = alibi ? MODEL_POSITION_ALIBI : MODEL_POSITION_ROPE;
+    c->alibi_scaled = true;
     if (alibi)
         c->context = SIZE_MAX;
     c->qkv_bias = c->out_bias = c->mlp_bias = bias;

@@ -53,6 +53,7 @@ struct model_config {
     double attention_softcap, final_softcap; /* 0 = none */
     double embed_scale;         /* 1 = none; sqrt(width) for Gemma */
     enum model_position position;
+    bool alibi_scaled;          /* ALiBi is added before the attention scale (Falcon) */
     size_t position_offset;     /* OPT: row = position + 2 */
     struct tensor_rope_options rope; /* rope.rotary: the rotated dims at a head's start */
     double *rope_divisors;      /* owned; where scaling gives one per frequency (GGUF's rope_freqs) */

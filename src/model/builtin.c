@@ -1,0 +1,33 @@
+/* The built-in models' files, included as they are by the assembler: no start-up cost, pages are read
+ * when a model is loaded. */
+#include "model/builtin.h"
+#include <assay/base.h>
+#include <string.h>
+
+#define INCLUDE(symbol, path)                                                                      \
+    __asm__(".section .rodata\n.balign 64\n.global " #symbol "\n" #symbol ":\n.incbin \"" path     \
+            "\"\n.global " #symbol "_end\n" #symbol "_end:\n.byte 0\n.previous\n");                \
+    extern const char symbol[], symbol##_end[]
+
+INCLUDE(builtin_tiny_config, "models/tiny/config.json");
+INCLUDE(builtin_tiny_tokenizer, "models/tiny/tokenizer.json");
+INCLUDE(builtin_tiny_weights, "models/tiny/model.safetensors");
+
+static const struct {
+    const char *model, *file, *begin, *end;
+} files[] = {
+    { "builtin:tiny", "config.json", builtin_tiny_config, builtin_tiny_config_end },
+    { "builtin:tiny", "tokenizer.json", builtin_tiny_tokenizer, builtin_tiny_tokenizer_end },
+    { "builtin:tiny", "model.safetensors", builtin_tiny_weights, builtin_tiny_weights_end },
+};
+
+int model_builtin(const char *name, const char *file, const void **data, size_t *bytes)
+{
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (!strcmp(files[i].model, name) && !strcmp(files[i].file, file)) {
+            *data = files[i].begin;
+            *bytes = (size_t)(files[i].end - files[i].begin);
+            return 0;
+        }
+    return base_error_set(BASE_E_ARGUMENT, "no built-in model \"%s\" (file %s): there is builtin:tiny", name, file);
+}
