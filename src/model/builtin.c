@@ -9,21 +9,26 @@
             "\"\n.global " #symbol "_end\n" #symbol "_end:\n.byte 0\n.previous\n");                \
     extern const char symbol[], symbol##_end[]
 
+#if __has_include("../../models/tiny/config.json")
 INCLUDE(builtin_tiny_config, "models/tiny/config.json");
 INCLUDE(builtin_tiny_tokenizer, "models/tiny/tokenizer.json");
 INCLUDE(builtin_tiny_weights, "models/tiny/model.safetensors");
 
+#endif
 static const struct {
     const char *model, *file, *begin, *end;
 } files[] = {
+#if __has_include("../../models/tiny/config.json")
     { "builtin:tiny", "config.json", builtin_tiny_config, builtin_tiny_config_end },
     { "builtin:tiny", "tokenizer.json", builtin_tiny_tokenizer, builtin_tiny_tokenizer_end },
     { "builtin:tiny", "model.safetensors", builtin_tiny_weights, builtin_tiny_weights_end },
+#endif
+    { NULL, NULL, NULL, NULL },
 };
 
 int model_builtin(const char *name, const char *file, const void **data, size_t *bytes)
 {
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    for (size_t i = 0; files[i].model; i++)
         if (!strcmp(files[i].model, name) && !strcmp(files[i].file, file)) {
             *data = files[i].begin;
             *bytes = (size_t)(files[i].end - files[i].begin);
