@@ -1,7 +1,8 @@
 /* The table of model families: names of their tensors and readers of their configs.
  *
  * To add a family: a list of names, a reader of its config keys, a row in `table`. If it needs a
- * property the config lacks, add the property (not a name test) and use it in forward.c/backward.c. */
+ * property the config lacks, add the property (not a name test) and use it in forward.c/backward.c.
+ */
 #include "model/architecture.h"
 #include "base/memory.h"
 #include <math.h>
@@ -66,8 +67,9 @@ static const struct model_name opt_names[] = {
     { MODEL_HEAD, MODEL_WHOLE, "lm_head", NULL },
     { 0 },
 };
-/* Llama, Mistral, Qwen2, Qwen3, Gemma 2, OLMo 2: one map; a config without the parameter (q_norm, post
- * norms) never asks for the name. Families differ in what the norms around the branches are called. */
+/* Llama, Mistral, Qwen2, Qwen3, Gemma 2, OLMo 2: one map; a config without the parameter (q_norm,
+ * post norms) never asks for the name. Families differ in what the norms around the branches are
+ * called. */
 #define LLAMA_HEAD                                                                                 \
     { MODEL_EMBED, MODEL_WHOLE, "embed_tokens", "token_embd" },                                    \
         { MODEL_QKV, MODEL_Q, "layers.%d.self_attn.q_proj", "blk.%d.attn_q" },                     \
@@ -92,14 +94,16 @@ static const struct model_name llama_names[] = {
 static const struct model_name gemma2_names[] = {
     LLAMA_HEAD,
     { MODEL_NORM1, MODEL_WHOLE, "layers.%d.input_layernorm", "blk.%d.attn_norm" },
-    { MODEL_POST1, MODEL_WHOLE, "layers.%d.post_attention_layernorm", "blk.%d.post_attention_norm" },
+    { MODEL_POST1, MODEL_WHOLE, "layers.%d.post_attention_layernorm",
+      "blk.%d.post_attention_norm" },
     { MODEL_NORM2, MODEL_WHOLE, "layers.%d.pre_feedforward_layernorm", "blk.%d.ffn_norm" },
     { MODEL_POST2, MODEL_WHOLE, "layers.%d.post_feedforward_layernorm", "blk.%d.post_ffw_norm" },
     { 0 },
 };
 static const struct model_name olmo2_names[] = {
     LLAMA_HEAD,
-    { MODEL_POST1, MODEL_WHOLE, "layers.%d.post_attention_layernorm", "blk.%d.post_attention_norm" },
+    { MODEL_POST1, MODEL_WHOLE, "layers.%d.post_attention_layernorm",
+      "blk.%d.post_attention_norm" },
     { MODEL_POST2, MODEL_WHOLE, "layers.%d.post_feedforward_layernorm", "blk.%d.post_ffw_norm" },
     { 0 },
 };
@@ -129,11 +133,14 @@ static const struct model_name bloom_names[] = {
     { MODEL_HEAD, MODEL_WHOLE, "lm_head", "output" },
     { 0 },
 };
-/* Falcon: one norm feeds both branches (7B), or ln_attn and ln_mlp (40B: names overridden below). */
+/* Falcon: one norm feeds both branches (7B), or ln_attn and ln_mlp (40B: names overridden below).
+ */
 static const struct model_name falcon_names[] = {
     { MODEL_EMBED, MODEL_WHOLE, "word_embeddings", "token_embd" },
-    { MODEL_NORM1, MODEL_WHOLE, "h.%d.input_layernorm|h.%d.ln_attn", "blk.%d.attn_norm|blk.%d.attn_norm_2" },
-    { MODEL_NORM2, MODEL_WHOLE, "h.%d.post_attention_layernorm|h.%d.ln_mlp", "blk.%d.ffn_norm|blk.%d.attn_norm" },
+    { MODEL_NORM1, MODEL_WHOLE, "h.%d.input_layernorm|h.%d.ln_attn",
+      "blk.%d.attn_norm|blk.%d.attn_norm_2" },
+    { MODEL_NORM2, MODEL_WHOLE, "h.%d.post_attention_layernorm|h.%d.ln_mlp",
+      "blk.%d.ffn_norm|blk.%d.attn_norm" },
     { MODEL_QKV, MODEL_WHOLE, "h.%d.self_attention.query_key_value", "blk.%d.attn_qkv" },
     { MODEL_OUT, MODEL_WHOLE, "h.%d.self_attention.dense", "blk.%d.attn_output" },
     { MODEL_UP, MODEL_WHOLE, "h.%d.mlp.dense_h_to_4h", "blk.%d.ffn_up" },
@@ -144,8 +151,10 @@ static const struct model_name falcon_names[] = {
 };
 static const char *const no_buffers[] = { NULL };
 static const char *const gpt_buffers[] = { ".attn.bias", ".attn.masked_bias", NULL };
-static const char *const gpt_neo_buffers[] = { ".attn.attention.bias", ".attn.attention.masked_bias", NULL };
-static const char *const neox_buffers[] = { ".attention.bias", ".attention.masked_bias", ".attention.rotary_emb.inv_freq", NULL };
+static const char *const gpt_neo_buffers[] = { ".attn.attention.bias",
+                                               ".attn.attention.masked_bias", NULL };
+static const char *const neox_buffers[] = { ".attention.bias", ".attention.masked_bias",
+                                            ".attention.rotary_emb.inv_freq", NULL };
 static const char *const rotary_buffers[] = { ".rotary_emb.inv_freq", NULL };
 
 /* ---- config readers: one per family; *c holds the common defaults ---- */
@@ -168,12 +177,14 @@ static int get_size(const json_t *o, const char *key, const char *where, bool re
     if (unbounded && v == -1)
         return 0;
     if (v < 0 || v > INT32_MAX)
-        return base_error_set(BASE_E_FORMAT, "%s: %s: expected 0 to %d, got %lld", where, key, INT32_MAX, (long long)v);
+        return base_error_set(BASE_E_FORMAT, "%s: %s: expected 0 to %d, got %lld", where, key,
+                              INT32_MAX, (long long)v);
     *out = (size_t)v;
     return 0;
 }
 
-static int get_activation(const json_t *o, const char *key, const char *where, enum tensor_activation *out)
+static int get_activation(const json_t *o, const char *key, const char *where,
+                          enum tensor_activation *out)
 {
     const char *name = NULL;
     GET(base_json_get_string(o, key, where, false, &name));
@@ -240,16 +251,20 @@ static int read_gpt_neo(struct model_config *c, const json_t *o, const char *whe
     c->out_bias = c->mlp_bias = true;
     /* attention_layers: ["global","local",...], or attention_types: [[["global","local"], 12]] */
     if (c->layers > 100000)
-        return base_error_set(BASE_E_FORMAT, "%s: num_layers: %zu is out of range", where, c->layers);
+        return base_error_set(BASE_E_FORMAT, "%s: num_layers: %zu is out of range", where,
+                              c->layers);
     c->window_layers = base_alloc_zero(c->layers, sizeof *c->window_layers);
     if (!c->window_layers)
         return BASE_E_MEMORY;
-    const json_t *list = json_object_get(o, "attention_layers"), *types = json_object_get(o, "attention_types");
+    const json_t *list = json_object_get(o, "attention_layers"),
+                 *types = json_object_get(o, "attention_types");
     size_t at = 0;
-    for (size_t i = 0; json_is_array(types) && !json_is_array(list) && i < json_array_size(types); i++) {
+    for (size_t i = 0; json_is_array(types) && !json_is_array(list) && i < json_array_size(types);
+         i++) {
         const json_t *kinds = json_array_get(json_array_get(types, i), 0);
         const json_t *times = json_array_get(json_array_get(types, i), 1);
-        for (json_int_t k = 0; k < json_integer_value(times) && at < c->layers && json_array_size(kinds); k++)
+        for (json_int_t k = 0;
+             k < json_integer_value(times) && at < c->layers && json_array_size(kinds); k++)
             for (size_t j = 0; j < json_array_size(kinds) && at < c->layers; j++) {
                 const char *kind = json_string_value(json_array_get(kinds, j));
                 c->window_layers[at++] = kind && !strcmp(kind, "local");
@@ -263,7 +278,8 @@ static int read_gpt_neo(struct model_config *c, const json_t *o, const char *whe
         for (; at < c->layers; at++)
             c->window_layers[at] = at % 2;
     if (at < c->layers)
-        return base_error_set(BASE_E_FORMAT, "%s: attention_types: expected %zu layers, got %zu", where, c->layers, at);
+        return base_error_set(BASE_E_FORMAT, "%s: attention_types: expected %zu layers, got %zu",
+                              where, c->layers, at);
     return 0;
 }
 
@@ -306,7 +322,10 @@ static int read_rope_scaling(struct model_config *c, const json_t *o, const char
         GET(base_json_get_bool(s, "truncate", where, false, &truncate));
         r->no_truncate = !truncate;
     } else {
-        return base_error_set(BASE_E_UNSUPPORTED, "%s: rope_scaling type \"%s\" is not supported (default, linear, llama3, yarn are)", where, type);
+        return base_error_set(
+            BASE_E_UNSUPPORTED,
+            "%s: rope_scaling type \"%s\" is not supported (default, linear, llama3, yarn are)",
+            where, type);
     }
     return 0;
 }
@@ -404,7 +423,8 @@ static int read_layer_types(struct model_config *c, const json_t *o, const char 
     if (!json_is_array(types))
         return 0;
     if (json_array_size(types) != c->layers)
-        return base_error_set(BASE_E_FORMAT, "%s: layer_types: expected %zu entries, got %zu", where, c->layers, json_array_size(types));
+        return base_error_set(BASE_E_FORMAT, "%s: layer_types: expected %zu entries, got %zu",
+                              where, c->layers, json_array_size(types));
     if (!c->window_layers)
         c->window_layers = base_alloc_zero(c->layers, sizeof *c->window_layers);
     if (!c->window_layers)
@@ -479,7 +499,8 @@ static int read_gemma2(struct model_config *c, const json_t *o, const char *wher
     c->norm_branch_end = true;
     c->embed_scale = sqrt((double)c->width);
     if (c->layers > 100000)
-        return base_error_set(BASE_E_FORMAT, "%s: num_hidden_layers: %zu is out of range", where, c->layers);
+        return base_error_set(BASE_E_FORMAT, "%s: num_hidden_layers: %zu is out of range", where,
+                              c->layers);
     c->window_layers = base_alloc_zero(c->layers, sizeof *c->window_layers);
     if (!c->window_layers)
         return BASE_E_MEMORY;
@@ -518,7 +539,8 @@ static int read_phi(struct model_config *c, const json_t *o, const char *where)
         GET(base_json_get_double(rp, "partial_rotary_factor", where, false, &fraction));
     GET(read_rope_scaling(c, o, where));
     if (qk)
-        return base_error_set(BASE_E_UNSUPPORTED, "%s: qk_layernorm: true is not supported for phi", where);
+        return base_error_set(BASE_E_UNSUPPORTED, "%s: qk_layernorm: true is not supported for phi",
+                              where);
     c->head_dim = c->heads ? c->width / c->heads : 0;
     c->rope.rotary = (size_t)((double)c->head_dim * fraction);
     c->parallel = c->shared_norm = true;
@@ -544,7 +566,9 @@ static int read_bloom(struct model_config *c, const json_t *o, const char *where
     GET(base_json_get_bool(o, "tie_word_embeddings", where, false, &c->tied));
     GET(base_json_get_bool(o, "apply_residual_connection_post_layernorm", where, false, &post));
     if (post)
-        return base_error_set(BASE_E_UNSUPPORTED, "%s: apply_residual_connection_post_layernorm: true is not supported", where);
+        return base_error_set(BASE_E_UNSUPPORTED,
+                              "%s: apply_residual_connection_post_layernorm: true is not supported",
+                              where);
     c->context = SIZE_MAX; /* ALiBi has no table of positions */
     c->position = MODEL_POSITION_ALIBI;
     c->embed_norm = true;
@@ -660,32 +684,111 @@ static const struct model_key no_keys[] = { { 0 } };
 /* ---- the table ---- */
 
 static const struct model_architecture table[] = {
-    { .name = "gpt2", .hf_class = "GPT2LMHeadModel", .gguf = "gpt2", .prefix = "transformer.",
-      .transposed = true, .names = gpt2_names, .ignored = gpt_buffers, .keys = gpt2_keys, .read_config = read_gpt2 },
-    { .name = "gpt_neo", .hf_class = "GPTNeoForCausalLM", .prefix = "transformer.",
-      .names = gpt_neo_names, .ignored = gpt_neo_buffers, .keys = no_keys, .read_config = read_gpt_neo },
-    { .name = "gpt_neox", .hf_class = "GPTNeoXForCausalLM", .gguf = "gptneox", .prefix = "gpt_neox.",
-      .names = gpt_neox_names, .ignored = neox_buffers, .keys = neox_keys, .read_config = read_gpt_neox },
-    { .name = "opt", .hf_class = "OPTForCausalLM", .prefix = "model.decoder.",
-      .names = opt_names, .ignored = no_buffers, .keys = no_keys, .read_config = read_opt },
-    { .name = "llama", .hf_class = "LlamaForCausalLM", .gguf = "llama", .prefix = "model.",
-      .gguf_permuted = true, .names = llama_names, .ignored = rotary_buffers, .keys = llama_keys, .read_config = read_llama },
-    { .name = "mistral", .hf_class = "MistralForCausalLM", .prefix = "model.",
-      .gguf_permuted = true, .names = llama_names, .ignored = rotary_buffers, .keys = llama_keys, .read_config = read_mistral },
-    { .name = "qwen2", .hf_class = "Qwen2ForCausalLM", .gguf = "qwen2", .prefix = "model.",
-      .names = llama_names, .ignored = rotary_buffers, .keys = llama_keys, .read_config = read_qwen2_bias },
-    { .name = "qwen3", .hf_class = "Qwen3ForCausalLM", .gguf = "qwen3", .prefix = "model.",
-      .names = llama_names, .ignored = rotary_buffers, .keys = llama_keys, .read_config = read_qwen3 },
-    { .name = "gemma2", .hf_class = "Gemma2ForCausalLM", .gguf = "gemma2", .prefix = "model.",
-      .gguf_norm_offset = true, .names = gemma2_names, .ignored = rotary_buffers, .keys = llama_keys, .read_config = read_gemma2 },
-    { .name = "olmo2", .hf_class = "Olmo2ForCausalLM", .gguf = "olmo2", .prefix = "model.",
-      .names = olmo2_names, .ignored = rotary_buffers, .keys = llama_keys, .read_config = read_olmo2 },
-    { .name = "phi", .hf_class = "PhiForCausalLM", .gguf = "phi2", .prefix = "model.",
-      .names = phi_names, .ignored = rotary_buffers, .keys = phi_keys, .read_config = read_phi },
-    { .name = "falcon", .hf_class = "FalconForCausalLM", .gguf = "falcon", .prefix = "transformer.",
-      .names = falcon_names, .ignored = no_buffers, .keys = falcon_keys, .read_config = read_falcon },
-    { .name = "bloom", .hf_class = "BloomForCausalLM", .gguf = "bloom", .prefix = "transformer.",
-      .names = bloom_names, .ignored = no_buffers, .keys = bloom_keys, .read_config = read_bloom },
+    { .name = "gpt2",
+      .hf_class = "GPT2LMHeadModel",
+      .gguf = "gpt2",
+      .prefix = "transformer.",
+      .transposed = true,
+      .names = gpt2_names,
+      .ignored = gpt_buffers,
+      .keys = gpt2_keys,
+      .read_config = read_gpt2 },
+    { .name = "gpt_neo",
+      .hf_class = "GPTNeoForCausalLM",
+      .prefix = "transformer.",
+      .names = gpt_neo_names,
+      .ignored = gpt_neo_buffers,
+      .keys = no_keys,
+      .read_config = read_gpt_neo },
+    { .name = "gpt_neox",
+      .hf_class = "GPTNeoXForCausalLM",
+      .gguf = "gptneox",
+      .prefix = "gpt_neox.",
+      .names = gpt_neox_names,
+      .ignored = neox_buffers,
+      .keys = neox_keys,
+      .read_config = read_gpt_neox },
+    { .name = "opt",
+      .hf_class = "OPTForCausalLM",
+      .prefix = "model.decoder.",
+      .names = opt_names,
+      .ignored = no_buffers,
+      .keys = no_keys,
+      .read_config = read_opt },
+    { .name = "llama",
+      .hf_class = "LlamaForCausalLM",
+      .gguf = "llama",
+      .prefix = "model.",
+      .gguf_permuted = true,
+      .names = llama_names,
+      .ignored = rotary_buffers,
+      .keys = llama_keys,
+      .read_config = read_llama },
+    { .name = "mistral",
+      .hf_class = "MistralForCausalLM",
+      .prefix = "model.",
+      .gguf_permuted = true,
+      .names = llama_names,
+      .ignored = rotary_buffers,
+      .keys = llama_keys,
+      .read_config = read_mistral },
+    { .name = "qwen2",
+      .hf_class = "Qwen2ForCausalLM",
+      .gguf = "qwen2",
+      .prefix = "model.",
+      .names = llama_names,
+      .ignored = rotary_buffers,
+      .keys = llama_keys,
+      .read_config = read_qwen2_bias },
+    { .name = "qwen3",
+      .hf_class = "Qwen3ForCausalLM",
+      .gguf = "qwen3",
+      .prefix = "model.",
+      .names = llama_names,
+      .ignored = rotary_buffers,
+      .keys = llama_keys,
+      .read_config = read_qwen3 },
+    { .name = "gemma2",
+      .hf_class = "Gemma2ForCausalLM",
+      .gguf = "gemma2",
+      .prefix = "model.",
+      .gguf_norm_offset = true,
+      .names = gemma2_names,
+      .ignored = rotary_buffers,
+      .keys = llama_keys,
+      .read_config = read_gemma2 },
+    { .name = "olmo2",
+      .hf_class = "Olmo2ForCausalLM",
+      .gguf = "olmo2",
+      .prefix = "model.",
+      .names = olmo2_names,
+      .ignored = rotary_buffers,
+      .keys = llama_keys,
+      .read_config = read_olmo2 },
+    { .name = "phi",
+      .hf_class = "PhiForCausalLM",
+      .gguf = "phi2",
+      .prefix = "model.",
+      .names = phi_names,
+      .ignored = rotary_buffers,
+      .keys = phi_keys,
+      .read_config = read_phi },
+    { .name = "falcon",
+      .hf_class = "FalconForCausalLM",
+      .gguf = "falcon",
+      .prefix = "transformer.",
+      .names = falcon_names,
+      .ignored = no_buffers,
+      .keys = falcon_keys,
+      .read_config = read_falcon },
+    { .name = "bloom",
+      .hf_class = "BloomForCausalLM",
+      .gguf = "bloom",
+      .prefix = "transformer.",
+      .names = bloom_names,
+      .ignored = no_buffers,
+      .keys = bloom_keys,
+      .read_config = read_bloom },
 };
 
 const struct model_architecture *model_architecture_at(size_t i)

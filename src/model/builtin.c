@@ -1,5 +1,5 @@
-/* The built-in models' files, included as they are by the assembler: no start-up cost, pages are read
- * when a model is loaded. */
+/* The built-in models' files, included as they are by the assembler: no start-up cost, pages are
+ * read when a model is loaded. */
 #include "model/builtin.h"
 #include <assay/base.h>
 #include <string.h>
@@ -34,5 +34,6 @@ int model_builtin(const char *name, const char *file, const void **data, size_t 
             *bytes = (size_t)(files[i].end - files[i].begin);
             return 0;
         }
-    return base_error_set(BASE_E_ARGUMENT, "no built-in model \"%s\" (file %s): there is builtin:tiny", name, file);
+    return base_error_set(BASE_E_ARGUMENT,
+                          "no built-in model \"%s\" (file %s): there is builtin:tiny", name, file);
 }

@@ -3,7 +3,8 @@
 #define MODEL_BUILTIN_H
 #include <stddef.h>
 
-/* name: "builtin:tiny"; file: "config.json", "tokenizer.json" or "model.safetensors". *data stays valid
- * for the program's life. BASE_E_ARGUMENT for a name that is not there, listing those that are. */
+/* name: "builtin:tiny"; file: "config.json", "tokenizer.json" or "model.safetensors". *data stays
+ * valid for the program's life. BASE_E_ARGUMENT for a name that is not there, listing those that
+ * are. */
 int model_builtin(const char *name, const char *file, const void **data, size_t *bytes);
 #endif

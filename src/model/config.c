@@ -57,10 +57,14 @@ static int finish(struct model_config *c, const char *where)
     if (!c->kv_heads)
         c->kv_heads = c->heads;
     if (c->heads % c->kv_heads)
-        return base_error_set(BASE_E_FORMAT, "%s: %zu attention heads cannot share %zu key-value heads", where, c->heads, c->kv_heads);
+        return base_error_set(BASE_E_FORMAT,
+                              "%s: %zu attention heads cannot share %zu key-value heads", where,
+                              c->heads, c->kv_heads);
     if (!c->head_dim) {
         if (c->width % c->heads)
-            return base_error_set(BASE_E_FORMAT, "%s: a hidden size of %zu cannot be split into %zu heads", where, c->width, c->heads);
+            return base_error_set(BASE_E_FORMAT,
+                                  "%s: a hidden size of %zu cannot be split into %zu heads", where,
+                                  c->width, c->heads);
         c->head_dim = c->width / c->heads;
     }
     if (c->head_dim > 1 << 16)
@@ -76,7 +80,8 @@ static int finish(struct model_config *c, const char *where)
     if (!c->context)
         return bad(where, "the context length", c->context);
     if (!(c->norm_epsilon >= 0) || !isfinite(c->norm_epsilon))
-        return base_error_set(BASE_E_FORMAT, "%s: the norm's epsilon is %g, which cannot be", where, c->norm_epsilon);
+        return base_error_set(BASE_E_FORMAT, "%s: the norm's epsilon is %g, which cannot be", where,
+                              c->norm_epsilon);
     if (c->attention_scale == 0)
         c->attention_scale = 1 / sqrt((double)c->head_dim);
     if (!isfinite(c->attention_scale))
@@ -85,7 +90,9 @@ static int finish(struct model_config *c, const char *where)
         if (!c->rope.rotary)
             c->rope.rotary = c->head_dim;
         if (c->rope.rotary % 2 || c->rope.rotary > c->head_dim)
-            return base_error_set(BASE_E_FORMAT, "%s: %zu rotary dimensions do not fit a head of %zu", where, c->rope.rotary, c->head_dim);
+            return base_error_set(BASE_E_FORMAT,
+                                  "%s: %zu rotary dimensions do not fit a head of %zu", where,
+                                  c->rope.rotary, c->head_dim);
     }
     return 0;
 }
@@ -93,11 +100,13 @@ static int finish(struct model_config *c, const char *where)
 /* Configs of the earliest days have no model_type: the class name, or the keys, tell. */
 static const struct model_architecture *recognise(const json_t *config)
 {
-    const char *class = json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
+    const char *class =
+        json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
     for (size_t i = 0; class && model_architecture_at(i); i++)
         if (!strcmp(model_architecture_at(i)->hf_class, class))
             return model_architecture_at(i);
-    if (json_object_get(config, "n_embd") && json_object_get(config, "n_layer") && json_object_get(config, "n_head"))
+    if (json_object_get(config, "n_embd") && json_object_get(config, "n_layer") &&
+        json_object_get(config, "n_head"))
         return model_architecture_find("gpt2");
     return NULL;
 }
@@ -107,8 +116,10 @@ static int unknown(const char *where, const char *name)
     char list[512];
     size_t n = 0;
     for (size_t i = 0; model_architecture_at(i) && n < sizeof list - 32; i++)
-        n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", model_architecture_at(i)->name);
-    return base_error_set(BASE_E_UNSUPPORTED, "%s: unknown architecture \"%s\"; Assay runs %s", where, name, list);
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "",
+                              model_architecture_at(i)->name);
+    return base_error_set(BASE_E_UNSUPPORTED, "%s: unknown architecture \"%s\"; Assay runs %s",
+                          where, name, list);
 }
 
 /* Rows of the token embedding, whatever its name in the file. */
@@ -135,7 +146,8 @@ static size_t vocabulary_of(const struct model_config *c, const struct model_arc
     return 0;
 }
 
-int model_config_from_json(struct model_config *c, const json_t *config, const char *where, const struct model_archive *a)
+int model_config_from_json(struct model_config *c, const json_t *config, const char *where,
+                           const struct model_archive *a)
 {
     defaults(c);
     if (!json_is_object(config))
@@ -146,9 +158,12 @@ int model_config_from_json(struct model_config *c, const json_t *config, const c
         return rc;
     c->architecture = type ? model_architecture_find(type) : recognise(config);
     if (!c->architecture) {
-        const char *class = json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
+        const char *class =
+            json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
         return type || class ? unknown(where, type ? type : class)
-                             : base_error_set(BASE_E_FORMAT, "%s: no \"model_type\": is this a model's config?", where);
+                             : base_error_set(BASE_E_FORMAT,
+                                              "%s: no \"model_type\": is this a model's config?",
+                                              where);
     }
     rc = c->architecture->read_config(c, config, where);
     if (!rc)
@@ -164,18 +179,23 @@ int model_config_from_json(struct model_config *c, const json_t *config, const c
 
 /* ---- GGUF ---- */
 
-/* Copies one scalar; GGUF may give head counts per layer as arrays, which only equal entries can pass. */
-static int copy_key(json_t *config, const char *hf, const json_t *value, const char *where, const char *gguf)
+/* Copies one scalar; GGUF may give head counts per layer as arrays, which only equal entries can
+ * pass. */
+static int copy_key(json_t *config, const char *hf, const json_t *value, const char *where,
+                    const char *gguf)
 {
     if (json_is_array(value)) {
         for (size_t i = 1; i < json_array_size(value); i++)
             if (!json_equal(json_array_get(value, i), json_array_get(value, 0)))
-                return base_error_set(BASE_E_UNSUPPORTED, "%s: %s differs between layers", where, gguf);
+                return base_error_set(BASE_E_UNSUPPORTED, "%s: %s differs between layers", where,
+                                      gguf);
         value = json_array_get(value, 0);
     }
     if (!value)
         return 0;
-    return json_object_set(config, hf, (json_t *)value) ? base_error_set(BASE_E_MEMORY, "out of memory") : 0;
+    return json_object_set(config, hf, (json_t *)value)
+               ? base_error_set(BASE_E_MEMORY, "out of memory")
+               : 0;
 }
 
 static const json_t *gguf_get(const json_t *metadata, const char *arch, const char *key)
@@ -228,26 +248,35 @@ int model_config_from_gguf(struct model_config *c, const struct model_archive *a
     const json_t *heads = gguf_get(metadata, name, "attention.head_count");
     const json_t *width = gguf_get(metadata, name, "embedding_length");
     const json_t *rotary = gguf_get(metadata, name, "rope.dimension_count");
-    json_int_t head = json_integer_value(heads) > 0 ? json_integer_value(width) / json_integer_value(heads) : 0;
+    json_int_t head =
+        json_integer_value(heads) > 0 ? json_integer_value(width) / json_integer_value(heads) : 0;
     int failed = 0;
     if (!rc && embed && embed->rank == 2)
         failed |= json_object_set_new(config, "vocab_size", json_integer(embed->shape[0]));
     if (!rc)
-        failed |= json_object_set_new(config, "tie_word_embeddings", json_boolean(!model_archive_find(a, "output.weight")));
+        failed |= json_object_set_new(config, "tie_word_embeddings",
+                                      json_boolean(!model_archive_find(a, "output.weight")));
     /* what GGUF says by presence of tensors or by other keys */
-    if (!rc && json_is_integer(rotary) && head && (!strcmp(arch->name, "gpt_neox") || !strcmp(arch->name, "phi")))
-        failed |= json_object_set_new(config, strcmp(arch->name, "phi") ? "rotary_pct" : "partial_rotary_factor",
-                                      json_real((double)json_integer_value(rotary) / (double)head));
+    if (!rc && json_is_integer(rotary) && head &&
+        (!strcmp(arch->name, "gpt_neox") || !strcmp(arch->name, "phi")))
+        failed |= json_object_set_new(
+            config, strcmp(arch->name, "phi") ? "rotary_pct" : "partial_rotary_factor",
+            json_real((double)json_integer_value(rotary) / (double)head));
     if (!rc && !strcmp(arch->name, "falcon")) {
         bool two = model_archive_find(a, "blk.0.attn_norm_2.weight") != NULL;
         json_int_t kv = json_integer_value(gguf_get(metadata, name, "attention.head_count_kv"));
-        failed |= json_object_set_new(config, "new_decoder_architecture", json_boolean(two || kv > 1));
+        failed |=
+            json_object_set_new(config, "new_decoder_architecture", json_boolean(two || kv > 1));
         failed |= json_object_set_new(config, "num_ln_in_parallel_attn", json_integer(two ? 2 : 1));
     }
     if (!rc && !strcmp(arch->name, "gemma2"))
-        failed |= json_object_set_new(config, "query_pre_attn_scalar",
-            json_integer(json_is_integer(json_object_get(config, "head_dim")) ? json_integer_value(json_object_get(config, "head_dim")) : head));
-    if (!rc && arch->names && model_archive_find(a, "blk.0.attn_q.bias") && !strcmp(arch->name, "llama"))
+        failed |= json_object_set_new(
+            config, "query_pre_attn_scalar",
+            json_integer(json_is_integer(json_object_get(config, "head_dim"))
+                             ? json_integer_value(json_object_get(config, "head_dim"))
+                             : head));
+    if (!rc && arch->names && model_archive_find(a, "blk.0.attn_q.bias") &&
+        !strcmp(arch->name, "llama"))
         failed |= json_object_set_new(config, "attention_bias", json_true());
     if (!rc && failed)
         rc = base_error_set(BASE_E_MEMORY, "out of memory");
@@ -258,7 +287,8 @@ int model_config_from_gguf(struct model_config *c, const struct model_archive *a
     if (!rc) {
         c->qkv_layout = MODEL_QKV_CONCAT;
         const struct model_tensor *freqs = model_archive_find(a, "rope_freqs.weight");
-        if (freqs && freqs->dtype == TENSOR_F32 && freqs->rank == 1 && (size_t)freqs->shape[0] == c->rope.rotary / 2) {
+        if (freqs && freqs->dtype == TENSOR_F32 && freqs->rank == 1 &&
+            (size_t)freqs->shape[0] == c->rope.rotary / 2) {
             c->rope_divisors = base_alloc(c->rope.rotary / 2, sizeof *c->rope_divisors);
             for (size_t i = 0; c->rope_divisors && i < c->rope.rotary / 2; i++) {
                 float f;
@@ -283,7 +313,8 @@ int model_config_from_gguf(struct model_config *c, const struct model_archive *a
 
 /* ---- parameters and their parts ---- */
 
-bool model_role_shape(const struct model_config *c, enum model_role role, bool bias, size_t *rows, size_t *columns)
+bool model_role_shape(const struct model_config *c, enum model_role role, bool bias, size_t *rows,
+                      size_t *columns)
 {
     bool norm_bias = c->norm_affine && c->norm_bias;
     size_t r = 0, k = 0;
@@ -364,7 +395,8 @@ static bool in_layer(enum model_role role)
 }
 
 /* Rows [begin, begin + rows) of the canonical parameter that a share holds. */
-static void share_rows(const struct model_config *c, enum model_share share, size_t all, size_t *begin, size_t *rows)
+static void share_rows(const struct model_config *c, enum model_share share, size_t all,
+                       size_t *begin, size_t *rows)
 {
     size_t q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
     switch (share) {
@@ -401,23 +433,31 @@ int model_parts(const struct model_config *c, bool gguf, struct model_part **out
     for (int stage = 0; stage < 3; stage++)
         for (size_t layer = 0; layer < (stage == 1 ? c->layers : 1); layer++)
             for (int role = 0; role < MODEL_ROLES; role++) {
-                int belongs = in_layer(role) ? 1 : role < MODEL_NORM1 && role != MODEL_PROJECT_OUT ? 0 : 2;
+                int belongs = in_layer(role)                                    ? 1
+                              : role < MODEL_NORM1 && role != MODEL_PROJECT_OUT ? 0
+                                                                                : 2;
                 if (belongs != stage)
                     continue;
                 for (int bias = 0; bias < 2; bias++)
                     for (size_t i = 0; i < names; i++) {
                         const struct model_name *name = &c->architecture->names[i];
                         size_t rows, columns;
-                        if (name->role != (enum model_role)role || !(gguf ? name->gguf : name->hf) ||
+                        if (name->role != (enum model_role)role ||
+                            !(gguf ? name->gguf : name->hf) ||
                             !model_role_shape(c, role, bias, &rows, &columns))
                             continue;
                         struct model_part *p = &parts[n++];
-                        *p = (struct model_part){ .role = role, .layer = layer, .bias = bias,
-                                                  .share = name->share, .names = name,
-                                                  .columns = columns, .required = true };
+                        *p = (struct model_part){ .role = role,
+                                                  .layer = layer,
+                                                  .bias = bias,
+                                                  .share = name->share,
+                                                  .names = name,
+                                                  .columns = columns,
+                                                  .required = true };
                         share_rows(c, name->share, rows, &p->row_begin, &p->rows);
                         p->transposed = !gguf && c->architecture->transposed && columns > 1 &&
-                                        (role == MODEL_QKV || role == MODEL_OUT || role == MODEL_UP || role == MODEL_DOWN);
+                                        (role == MODEL_QKV || role == MODEL_OUT ||
+                                         role == MODEL_UP || role == MODEL_DOWN);
                     }
             }
     *out = parts;
@@ -425,23 +465,28 @@ int model_parts(const struct model_config *c, bool gguf, struct model_part **out
     return 0;
 }
 
-char *model_part_name(const struct model_config *c, const struct model_part *p, bool gguf, bool with_prefix)
+char *model_part_name(const struct model_config *c, const struct model_part *p, bool gguf,
+                      bool with_prefix)
 {
     const char *pattern = gguf ? p->names->gguf : p->names->hf;
     const char *bar = strchr(pattern, '|');
     char chosen[128];
     /* "a|b": b where both branches read the residual through norms of their own */
     bool second = bar && c->parallel && !c->shared_norm;
-    snprintf(chosen, sizeof chosen, "%.*s", bar && !second ? (int)(bar - pattern) : (int)strlen(pattern), second ? bar + 1 : pattern);
+    snprintf(chosen, sizeof chosen, "%.*s",
+             bar && !second ? (int)(bar - pattern) : (int)strlen(pattern),
+             second ? bar + 1 : pattern);
     const char *d = strstr(chosen, "%d");
-    const char *prefix = !gguf && with_prefix && p->role != MODEL_HEAD ? c->architecture->prefix : "";
+    const char *prefix =
+        !gguf && with_prefix && p->role != MODEL_HEAD ? c->architecture->prefix : "";
     const char *suffix = p->bias ? ".bias" : ".weight";
     if (!d)
         return base_format("%s%s%s", prefix, chosen, suffix);
     return base_format("%s%.*s%zu%s%s", prefix, (int)(d - chosen), chosen, p->layer, d + 2, suffix);
 }
 
-size_t model_part_source_row(const struct model_config *c, const struct model_part *p, bool gguf, size_t i)
+size_t model_part_source_row(const struct model_config *c, const struct model_part *p, bool gguf,
+                             size_t i)
 {
     size_t d = c->head_dim, share = c->heads / c->kv_heads;
     if (p->role != MODEL_QKV)
@@ -455,7 +500,12 @@ size_t model_part_source_row(const struct model_config *c, const struct model_pa
         return i;
     /* fused, HF: canonical row i is of q, k or v (kind), head `head`, row r */
     size_t q = c->heads * d, kv = c->kv_heads * d;
-    size_t kind = i < q ? 0 : i < q + kv ? 1 : 2, at = kind == 0 ? i : kind == 1 ? i - q : i - q - kv;
+    size_t kind = i < q        ? 0
+                  : i < q + kv ? 1
+                               : 2,
+           at = kind == 0   ? i
+                : kind == 1 ? i - q
+                            : i - q - kv;
     size_t head = at / d, r = at % d;
     if (c->qkv_layout == MODEL_QKV_PER_HEAD)
         return (head * 3 + kind) * d + r;

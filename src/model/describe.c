@@ -162,18 +162,16 @@ static int describe_config(json_t *out, const struct model_config *c)
         (rc = set(config, "norm_epsilon", base_json_number(c->norm_epsilon))))
         return rc;
     static const char *const positions[] = { "none", "learned", "rope", "alibi" };
-    static const char *const activations[] = { "gelu", "gelu_tanh", "gelu_quick",
-                                               "silu", "relu",      "relu_squared" };
     if ((rc = set_text(config, "position", positions[c->position])) ||
-        (rc = set_text(config, "activation", activations[c->activation])) ||
+        (rc = set_text(config, "activation", tensor_activation_name(c->activation))) ||
         (rc = set(config, "gated", json_boolean(c->gated))) ||
         (rc = set(config, "tied", json_boolean(c->tied))) ||
         (rc = set(config, "parallel", json_boolean(c->parallel))) ||
         (rc = set_integer(config, "window", c->window)))
         return rc;
     if (c->position == MODEL_POSITION_ROPE &&
-        ((rc = set(config, "rope_theta", base_json_number(c->rope_theta))) ||
-         (rc = set_integer(config, "rope_dims", c->rope_dims))))
+        ((rc = set(config, "rope_theta", base_json_number(c->rope.base))) ||
+         (rc = set_integer(config, "rope_dims", c->rope.rotary))))
         return rc;
     if ((rc = set_integer(memory, "stored_bytes",
                           (size_t)json_integer_value(json_object_get(out, "stored_bytes")))) ||
@@ -260,7 +258,7 @@ static int describe_model(json_t *out, const char *path, const struct model_arch
             goto out;
         /* a vocabulary-only file or a family that is not run here is still a sound file */
         if (name && model_architecture_find_gguf(name) && model_archive_count(a)) {
-            if ((rc = model_config_from_gguf(&config, a)))
+            if ((rc = model_config_from_gguf(&config, a, NULL)))
                 goto out;
             known = true;
         }

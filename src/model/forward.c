@@ -1,11 +1,12 @@
-/* The forward pass. Rows (new tokens of all sequences in the batch) go through the layers together, in
- * chunks that bound the memory; each row's arithmetic depends on its own sequence only, so neither the
- * batch nor the chunks leave a trace in the bits.
+/* The forward pass. Rows (new tokens of all sequences in the batch) go through the layers together,
+ * in chunks that bound the memory; each row's arithmetic depends on its own sequence only, so
+ * neither the batch nor the chunks leave a trace in the bits.
  *
  * One block, with the config's properties deciding which parts exist:
  *   a = attention(norm1(x))          pre-LN: norm1 before; post1 on a's result (Gemma 2, OLMo 2)
  *   x = x + a                        post-LN (OPT-350m): x = norm1(x + a)
- *   x = x + mlp(norm2(x))            parallel: mlp reads norm2(x) or the same norm1(x), both are added */
+ *   x = x + mlp(norm2(x))            parallel: mlp reads norm2(x) or the same norm1(x), both are
+ * added */
 #include "base/memory.h"
 #include "model/hooks.h"
 #include "model/internal.h"
@@ -72,9 +73,11 @@ void model_apply_norm(const struct model *m, real *y, const real *x, size_t rows
     const struct model_slot *w = model_slot(m, role, layer, false);
     const struct model_slot *b = model_slot(m, role, layer, true);
     if (c->norm == MODEL_NORM_RMS)
-        tensor_rms_norm(y, x, w ? w->value : NULL, c->norm_offset, rows, c->width, c->norm_epsilon, rstd);
+        tensor_rms_norm(y, x, w ? w->value : NULL, c->norm_offset, rows, c->width, c->norm_epsilon,
+                        rstd);
     else
-        tensor_layer_norm(y, x, w ? w->value : NULL, b ? b->value : NULL, rows, c->width, c->norm_epsilon, mean, rstd);
+        tensor_layer_norm(y, x, w ? w->value : NULL, b ? b->value : NULL, rows, c->width,
+                          c->norm_epsilon, mean, rstd);
 }
 
 struct tensor_attention model_attention_at(const struct model *m, size_t layer)
@@ -95,9 +98,11 @@ void model_embed(const struct model *m, real *y, const int32_t *ids, size_t rows
 {
     const struct model_config *c = &m->config;
     if (m->embed_tensor)
-        tensor_embed(y, m->embed_tensor->dtype, m->embed_tensor->data, ids, rows, c->embed_width, c->embed_scale);
+        tensor_embed(y, m->embed_tensor->dtype, m->embed_tensor->data, ids, rows, c->embed_width,
+                     c->embed_scale);
     else
-        tensor_embed_real(y, model_slot(m, MODEL_EMBED, 0, false)->value, ids, rows, c->embed_width, c->embed_scale, false);
+        tensor_embed_real(y, model_slot(m, MODEL_EMBED, 0, false)->value, ids, rows, c->embed_width,
+                          c->embed_scale, false);
 }
 
 void model_add_positions(const struct model *m, real *x, const int32_t *positions, size_t rows)
@@ -120,7 +125,8 @@ void model_add_positions(const struct model *m, real *x, const int32_t *position
             for (size_t i = 0; i < c->width; i += 256) { /* 256 is a multiple of every block */
                 size_t n = c->width - i < 256 ? c->width - i : 256;
                 float f[256];
-                tensor_to_f32(m->position_tensor->dtype, at + i / info->block * info->block_bytes, n, f);
+                tensor_to_f32(m->position_tensor->dtype, at + i / info->block * info->block_bytes,
+                              n, f);
                 for (size_t j = 0; j < n; j++)
                     table[j] = (real)f[j];
                 tensor_add(row + i, row + i, table, n);
@@ -133,7 +139,9 @@ int model_check_ids(const struct model *m, const int32_t *ids, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || (size_t)ids[i] >= m->config.vocabulary)
-            return base_error_set(BASE_E_ARGUMENT, "token id %d (number %zu) is out of range: %s has ids 0 to %zu", ids[i], i, m->path, m->config.vocabulary - 1);
+            return base_error_set(BASE_E_ARGUMENT,
+                                  "token id %d (number %zu) is out of range: %s has ids 0 to %zu",
+                                  ids[i], i, m->path, m->config.vocabulary - 1);
     return 0;
 }
 
@@ -142,7 +150,7 @@ int model_check_ids(const struct model *m, const int32_t *ids, size_t n)
 /* Consecutive rows of the chunk that belong to one item. */
 struct piece {
     size_t item;
-    size_t row;      /* first row in the chunk */
+    size_t row; /* first row in the chunk */
     size_t n;
     size_t position; /* of the first row in its sequence */
 };
@@ -161,14 +169,20 @@ struct run {
 };
 
 /* Calls the hooks of a site for every row of the chunk; data is [rows, ld], `width` wide. */
-static int fire(const struct run *r, enum model_site site, size_t layer, real *data, size_t ld, size_t width)
+static int fire(const struct run *r, enum model_site site, size_t layer, real *data, size_t ld,
+                size_t width)
 {
     if (!model_hooks_at(r->hooks, site, layer))
         return 0;
     for (size_t p = 0; p < r->n_pieces; p++)
         for (size_t i = 0; i < r->pieces[p].n; i++) {
-            struct model_point point = { site, layer, r->pieces[p].item, r->pieces[p].position + i, 0,
-                                         data + (r->pieces[p].row + i) * ld, width };
+            struct model_point point = { site,
+                                         layer,
+                                         r->pieces[p].item,
+                                         r->pieces[p].position + i,
+                                         0,
+                                         data + (r->pieces[p].row + i) * ld,
+                                         width };
             int rc = model_hooks_row(r->hooks, &point);
             if (rc)
                 return rc;
@@ -176,25 +190,30 @@ static int fire(const struct run *r, enum model_site site, size_t layer, real *d
     return 0;
 }
 
-/* Hooks on attention's inside need whole rows of scores. Runs one query row of one head: scores by the
- * same tiles as attention itself, hooks, softmax; z is recomputed only where a hook changed something. */
+/* Hooks on attention's inside need whole rows of scores. Runs one query row of one head: scores by
+ * the same tiles as attention itself, hooks, softmax; z is recomputed only where a hook changed
+ * something. */
 struct looked {
     struct run *r;
     size_t layer, row0; /* first row of the piece in the chunk */
     real *scores;       /* [heads, n, keys] of the piece */
     size_t n, keys;
 };
-static void copy_scores(void *context, size_t head, size_t row, size_t rows, size_t key, real *scores)
+static void copy_scores(void *context, size_t head, size_t row, size_t rows, size_t key,
+                        real *scores)
 {
     struct looked *l = context;
     for (size_t i = 0; i < rows; i++)
-        memcpy(l->scores + (head * l->n + row + i) * l->keys + key, scores + i * TENSOR_PAGE, TENSOR_PAGE * sizeof *scores);
+        memcpy(l->scores + (head * l->n + row + i) * l->keys + key, scores + i * TENSOR_PAGE,
+               TENSOR_PAGE * sizeof *scores);
 }
-static void paste_scores(void *context, size_t head, size_t row, size_t rows, size_t key, real *scores)
+static void paste_scores(void *context, size_t head, size_t row, size_t rows, size_t key,
+                         real *scores)
 {
     struct looked *l = context;
     for (size_t i = 0; i < rows; i++)
-        memcpy(scores + i * TENSOR_PAGE, l->scores + (head * l->n + row + i) * l->keys + key, TENSOR_PAGE * sizeof *scores);
+        memcpy(scores + i * TENSOR_PAGE, l->scores + (head * l->n + row + i) * l->keys + key,
+               TENSOR_PAGE * sizeof *scores);
 }
 
 static int look_inside(struct run *r, size_t layer, const struct piece *p, struct tensor_queries *q)
@@ -204,7 +223,8 @@ static int look_inside(struct run *r, size_t layer, const struct piece *p, struc
     struct tensor_attention a = model_attention_at(m, layer);
     size_t total = p->position + p->n, keys = (total + TENSOR_PAGE - 1) / TENSOR_PAGE * TENSOR_PAGE;
     size_t count = c->heads * p->n * keys;
-    real *scores = base_alloc_zero(count, sizeof *scores), *before = base_alloc(keys, sizeof *before);
+    real *scores = base_alloc_zero(count, sizeof *scores),
+         *before = base_alloc(keys, sizeof *before);
     real *value = base_alloc(c->kv_heads * c->head_dim * 2, sizeof *value);
     int rc = scores && before && value ? 0 : BASE_E_MEMORY;
     for (size_t i = 0; !rc && i < count; i++)
@@ -220,7 +240,9 @@ static int look_inside(struct run *r, size_t layer, const struct piece *p, struc
             for (size_t h = 0; !rc && h < c->heads; h++) {
                 real *row = scores + (h * p->n + i) * keys;
                 size_t width = p->position + i + 1;
-                struct model_point point = { MODEL_SITE_SCORES, layer, p->item, p->position + i, h, row, width };
+                struct model_point point = {
+                    MODEL_SITE_SCORES, layer, p->item, p->position + i, h, row, width
+                };
                 memcpy(before, row, width * sizeof *row);
                 rc = model_hooks_row(r->hooks, &point);
                 changed |= memcmp(before, row, width * sizeof *row) != 0;
@@ -238,7 +260,9 @@ static int look_inside(struct run *r, size_t layer, const struct piece *p, struc
                 double lse = tensor_log_sum_exp(row, width);
                 for (size_t j = 0; j < width; j++)
                     row[j] = row[j] <= REAL(-3e38) ? 0 : (real)__builtin_exp((double)row[j] - lse);
-                struct model_point point = { MODEL_SITE_PATTERN, layer, p->item, p->position + i, h, row, width };
+                struct model_point point = {
+                    MODEL_SITE_PATTERN, layer, p->item, p->position + i, h, row, width
+                };
                 memcpy(before, row, width * sizeof *row);
                 rc = model_hooks_row(r->hooks, &point);
                 if (rc || !memcmp(before, row, width * sizeof *row))
@@ -246,7 +270,9 @@ static int look_inside(struct run *r, size_t layer, const struct piece *p, struc
                 real *z = q->z + i * q->ldz + h * c->head_dim;
                 memset(z, 0, c->head_dim * sizeof *z);
                 for (size_t j = 0; j < width; j++) {
-                    tensor_attention_read(&a, q->pages[j / TENSOR_PAGE] + q->page_offset, j % TENSOR_PAGE, value, value + c->kv_heads * c->head_dim);
+                    tensor_attention_read(&a, q->pages[j / TENSOR_PAGE] + q->page_offset,
+                                          j % TENSOR_PAGE, value,
+                                          value + c->kv_heads * c->head_dim);
                     const real *v = value + c->kv_heads * c->head_dim + kv * c->head_dim;
                     for (size_t d = 0; d < c->head_dim; d++)
                         z[d] += row[j] * v[d];
@@ -268,7 +294,8 @@ static int fire_result(struct run *r, size_t layer)
     size_t all = c->heads * c->width;
     if (!model_hooks_at(r->hooks, MODEL_SITE_RESULT, layer))
         return 0;
-    real *parts = base_alloc(all, sizeof *parts), *before = base_alloc(all, sizeof *before), *row = base_alloc(w->columns, sizeof *row);
+    real *parts = base_alloc(all, sizeof *parts), *before = base_alloc(all, sizeof *before),
+         *row = base_alloc(w->columns, sizeof *row);
     int rc = parts && before && row ? 0 : BASE_E_MEMORY;
     for (size_t p = 0; !rc && p < r->n_pieces; p++)
         for (size_t i = 0; !rc && i < r->pieces[p].n; i++) {
@@ -287,7 +314,13 @@ static int fire_result(struct run *r, size_t layer)
                 }
             }
             memcpy(before, parts, all * sizeof *parts);
-            struct model_point point = { MODEL_SITE_RESULT, layer, r->pieces[p].item, r->pieces[p].position + i, 0, parts, all };
+            struct model_point point = { MODEL_SITE_RESULT,
+                                         layer,
+                                         r->pieces[p].item,
+                                         r->pieces[p].position + i,
+                                         0,
+                                         parts,
+                                         all };
             rc = model_hooks_row(r->hooks, &point);
             if (rc || !memcmp(before, parts, all * sizeof *parts))
                 continue;
@@ -324,7 +357,8 @@ static int attention(struct run *r, size_t layer)
     TRY(fire(r, MODEL_SITE_K, layer, r->qkv + nq, ld, nk));
     TRY(fire(r, MODEL_SITE_V, layer, r->qkv + nq + nk, ld, nk));
     if (m->rope)
-        tensor_rope_apply(m->rope, r->qkv, r->angles, r->rows, ld, c->heads + c->kv_heads, c->head_dim);
+        tensor_rope_apply(m->rope, r->qkv, r->angles, r->rows, ld, c->heads + c->kv_heads,
+                          c->head_dim);
     for (size_t p = 0; p < r->n_pieces; p++) {
         const struct piece *piece = &r->pieces[p];
         struct model_sequence *s = r->items[piece->item].sequence;
@@ -332,7 +366,8 @@ static int attention(struct run *r, size_t layer)
             size_t position = piece->position + i;
             struct model_page *page = s->pages[position / TENSOR_PAGE];
             const real *row = r->qkv + (piece->row + i) * ld;
-            tensor_attention_write(&a, page->data + layer * m->page_reals, position % TENSOR_PAGE, row + nq, row + nq + nk);
+            tensor_attention_write(&a, page->data + layer * m->page_reals, position % TENSOR_PAGE,
+                                   row + nq, row + nq + nk);
             if (page->filled <= position % TENSOR_PAGE)
                 page->filled = position % TENSOR_PAGE + 1;
         }
@@ -345,7 +380,8 @@ static int attention(struct run *r, size_t layer)
         r->queries[p].page_offset = layer * m->page_reals;
     }
     TRY(tensor_attention_forward(&r->scratch->ws, &a, r->queries, r->n_pieces));
-    if (model_hooks_at(r->hooks, MODEL_SITE_SCORES, layer) || model_hooks_at(r->hooks, MODEL_SITE_PATTERN, layer))
+    if (model_hooks_at(r->hooks, MODEL_SITE_SCORES, layer) ||
+        model_hooks_at(r->hooks, MODEL_SITE_PATTERN, layer))
         for (size_t p = 0; p < r->n_pieces; p++)
             TRY(look_inside(r, layer, &r->pieces[p], &r->queries[p]));
     TRY(fire(r, MODEL_SITE_Z, layer, r->z, nq, nq));
@@ -411,7 +447,8 @@ static int block(struct run *r, size_t layer)
     return fire(r, MODEL_SITE_RESID_POST, layer, r->x, c->width, c->width);
 }
 
-void model_norm_qk(const struct model *m, real *qkv, size_t rows, size_t layer, real *q_rstd, real *k_rstd)
+void model_norm_qk(const struct model *m, real *qkv, size_t rows, size_t layer, real *q_rstd,
+                   real *k_rstd)
 {
     const struct model_config *c = &m->config;
     size_t nq = c->heads * c->head_dim, nk = c->kv_heads * c->head_dim, ld = nq + 2 * nk;
@@ -423,8 +460,10 @@ void model_norm_qk(const struct model *m, real *qkv, size_t rows, size_t layer, 
     size_t qn = full ? 1 : c->heads, kn = full ? 1 : c->kv_heads;
     for (size_t r = 0; r < rows; r++) {
         real *row = qkv + r * ld;
-        tensor_rms_norm(row, row, qw, c->norm_offset, qn, nq / qn, c->norm_epsilon, q_rstd ? q_rstd + r * qn : NULL);
-        tensor_rms_norm(row + nq, row + nq, kw, c->norm_offset, kn, nk / kn, c->norm_epsilon, k_rstd ? k_rstd + r * kn : NULL);
+        tensor_rms_norm(row, row, qw, c->norm_offset, qn, nq / qn, c->norm_epsilon,
+                        q_rstd ? q_rstd + r * qn : NULL);
+        tensor_rms_norm(row + nq, row + nq, kw, c->norm_offset, kn, nk / kn, c->norm_epsilon,
+                        k_rstd ? k_rstd + r * kn : NULL);
     }
 }
 
@@ -445,14 +484,17 @@ static int embed(struct run *r)
     return 0;
 }
 
-int model_head(const struct model *m, struct tensor_workspace *ws, real *logits, const real *h, size_t rows)
+int model_head(const struct model *m, struct tensor_workspace *ws, real *logits, const real *h,
+               size_t rows)
 {
     const struct model_config *c = &m->config;
     const struct model_slot *w = model_slot(m, c->tied ? MODEL_EMBED : MODEL_HEAD, 0, false);
     const struct model_slot *b = model_slot(m, MODEL_HEAD, 0, true);
     if (w->packed.outputs)
-        return tensor_matmul(ws, logits, w->rows, h, w->columns, rows, &w->packed, b ? b->value : NULL);
-    int rc = tensor_gemm(ws, rows, w->rows, w->columns, h, w->columns, 1, w->value, 1, w->columns, logits, w->rows, false);
+        return tensor_matmul(ws, logits, w->rows, h, w->columns, rows, &w->packed,
+                             b ? b->value : NULL);
+    int rc = tensor_gemm(ws, rows, w->rows, w->columns, h, w->columns, 1, w->value, 1, w->columns,
+                         logits, w->rows, false);
     if (!rc && b)
         tensor_bias_add(logits, b->value, rows, w->rows, w->rows);
     return rc;
@@ -478,7 +520,10 @@ static int logits(struct run *r)
                 memcpy(h, x, n * c->width * sizeof *h);
             if (model_hooks_at(r->hooks, MODEL_SITE_FINAL, 0))
                 for (size_t j = 0; j < n; j++) {
-                    struct model_point point = { MODEL_SITE_FINAL, 0, piece->item, piece->position + i + j, 0, h + j * c->width, c->width };
+                    struct model_point point = {
+                        MODEL_SITE_FINAL, 0,       piece->item, piece->position + i + j, 0,
+                        h + j * c->width, c->width
+                    };
                     TRY(model_hooks_row(r->hooks, &point));
                 }
             if (c->embed_width != c->width) {
@@ -501,9 +546,11 @@ static int chunk(struct run *r)
 {
     struct model *m = r->m;
     const struct model_config *c = &m->config;
-    size_t n = r->rows, qkv = (c->heads + 2 * c->kv_heads) * c->head_dim, up = c->ff * (c->gated ? 2 : 1);
+    size_t n = r->rows, qkv = (c->heads + 2 * c->kv_heads) * c->head_dim,
+           up = c->ff * (c->gated ? 2 : 1);
     size_t e = c->embed_width > c->width ? c->embed_width : c->width;
-    size_t sizes[] = { c->width, c->width, qkv, c->heads * c->head_dim, c->width, up, c->ff, e, m->rope ? c->rope.rotary : 0 };
+    size_t sizes[] = { c->width, c->width, qkv, c->heads * c->head_dim,      c->width,
+                       up,       c->ff,    e,   m->rope ? c->rope.rotary : 0 };
     real **buffers[] = { &r->x, &r->h, &r->qkv, &r->z, &r->a, &r->u, &r->f, &r->e, &r->angles };
     size_t total = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
@@ -524,20 +571,24 @@ static int chunk(struct run *r)
 }
 
 /* Checks, room for the new tokens, then chunk after chunk. */
-int model_forward(struct model *m, const struct model_item *items, size_t n_items, model_logits_fn *on_logits, void *context, const struct model_hooks *hooks)
+int model_forward(struct model *m, const struct model_item *items, size_t n_items,
+                  model_logits_fn *on_logits, void *context, const struct model_hooks *hooks)
 {
     size_t total = 0;
     for (size_t i = 0; i < n_items; i++) {
         const struct model_item *it = &items[i];
         if (it->sequence->model != m)
-            return base_error_set(BASE_E_ARGUMENT, "sequence %zu of the batch belongs to another model", i);
+            return base_error_set(BASE_E_ARGUMENT,
+                                  "sequence %zu of the batch belongs to another model", i);
         if (!it->n)
-            return base_error_set(BASE_E_ARGUMENT, "sequence %zu of the batch has no new tokens", i);
+            return base_error_set(BASE_E_ARGUMENT, "sequence %zu of the batch has no new tokens",
+                                  i);
         for (size_t j = 0; j < i; j++)
             if (items[j].sequence == it->sequence)
                 return base_error_set(BASE_E_ARGUMENT, "sequence %zu is in the batch twice", i);
         if (it->sequence->length + it->n > m->config.context)
-            return base_error_set(BASE_E_LIMIT, "%zu tokens do not fit the context of %s: %zu", it->sequence->length + it->n, m->path, m->config.context);
+            return base_error_set(BASE_E_LIMIT, "%zu tokens do not fit the context of %s: %zu",
+                                  it->sequence->length + it->n, m->path, m->config.context);
         int rc = model_check_ids(m, it->ids, it->n);
         if (rc)
             return rc;
@@ -546,7 +597,9 @@ int model_forward(struct model *m, const struct model_item *items, size_t n_item
     if (!total)
         return 0;
     size_t rows_max = total < CHUNK ? total : CHUNK;
-    struct run r = { .m = m, .items = items, .hooks = hooks, .on_logits = on_logits, .context = context };
+    struct run r = {
+        .m = m, .items = items, .hooks = hooks, .on_logits = on_logits, .context = context
+    };
     real **tables = NULL;
     size_t n_tables = 0;
     int rc = 0;
@@ -621,11 +674,14 @@ static int score_rows(void *context, size_t item, size_t first_row, size_t rows,
 {
     struct score *s = context;
     size_t at = first_row - s->items[item].logits_from, v = s->m->config.vocabulary;
-    tensor_log_softmax(logits, s->targets[item] + at, rows, v, v, s->logprobs[item] + at, s->greedy ? s->greedy[item] + at : NULL);
+    tensor_log_softmax(logits, s->targets[item] + at, rows, v, v, s->logprobs[item] + at,
+                       s->greedy ? s->greedy[item] + at : NULL);
     return 0;
 }
 
-int model_score(struct model *m, const struct model_item *items, size_t n_items, const int32_t *const *targets, double *const *logprobs, bool *const *greedy, const struct model_hooks *hooks)
+int model_score(struct model *m, const struct model_item *items, size_t n_items,
+                const int32_t *const *targets, double *const *logprobs, bool *const *greedy,
+                const struct model_hooks *hooks)
 {
     struct score s = { m, items, targets, logprobs, greedy };
     for (size_t i = 0; i < n_items; i++)

@@ -91,12 +91,16 @@ void model_hooks_free(struct model_hooks *h)
 static int unknown(const struct model *m, const char *site)
 {
     return base_error_set(BASE_E_ARGUMENT,
-                          "no site \"%s\": %s has blocks.0 to blocks.%zu with .hook_resid_pre, .attn.hook_q|k|v|attn_scores|pattern|z|result, "
-                          ".hook_attn_out, %s.mlp.hook_pre|post, .hook_mlp_out, .hook_resid_post, and hook_embed, ln_final.hook_normalized",
-                          site, m->path, m->config.layers - 1, m->config.parallel ? "" : ".hook_resid_mid, ");
+                          "no site \"%s\": %s has blocks.0 to blocks.%zu with .hook_resid_pre, "
+                          ".attn.hook_q|k|v|attn_scores|pattern|z|result, "
+                          ".hook_attn_out, %s.mlp.hook_pre|post, .hook_mlp_out, .hook_resid_post, "
+                          "and hook_embed, ln_final.hook_normalized",
+                          site, m->path, m->config.layers - 1,
+                          m->config.parallel ? "" : ".hook_resid_mid, ");
 }
 
-int model_hooks_add(struct model_hooks *h, const char *site, size_t item, size_t position, size_t head, model_hook_fn *fn, void *context, size_t *index)
+int model_hooks_add(struct model_hooks *h, const char *site, size_t item, size_t position,
+                    size_t head, model_hook_fn *fn, void *context, size_t *index)
 {
     const char *rest = site;
     size_t layer = 0;
@@ -121,7 +125,8 @@ int model_hooks_add(struct model_hooks *h, const char *site, size_t item, size_t
         if (!strcmp(names[i], rest))
             found = i;
     bool outside = found == MODEL_SITE_EMBED || found == MODEL_SITE_FINAL;
-    if (found == MODEL_SITES || outside == block || (found == MODEL_SITE_RESID_MID && h->model->config.parallel))
+    if (found == MODEL_SITES || outside == block ||
+        (found == MODEL_SITE_RESID_MID && h->model->config.parallel))
         return unknown(h->model, site);
     if (h->count == h->capacity) {
         size_t capacity = h->capacity ? 2 * h->capacity : 8;
@@ -150,7 +155,10 @@ int model_hooks_check(const struct model_hooks *h)
 {
     for (size_t i = 0; i < h->count; i++)
         if (!h->at[i].fired)
-            return base_error_set(BASE_E_ARGUMENT, "the hook at \"%s\" never fired: no such item, position or head in the run", h->at[i].name);
+            return base_error_set(
+                BASE_E_ARGUMENT,
+                "the hook at \"%s\" never fired: no such item, position or head in the run",
+                h->at[i].name);
     return 0;
 }
 

@@ -10,8 +10,8 @@
 #include <assay/model.h>
 #include <pthread.h>
 
-/* One canonical parameter: a matrix [rows, columns] (packed for running, or plain reals when trainable)
- * or a vector (columns == 1, always plain reals). */
+/* One canonical parameter: a matrix [rows, columns] (packed for running, or plain reals when
+ * trainable) or a vector (columns == 1, always plain reals). */
 struct model_slot {
     size_t rows, columns; /* 0 rows: the model has no such parameter */
     struct tensor_matrix packed;
@@ -22,8 +22,8 @@ struct model_slot {
 /* Keys and values of TENSOR_PAGE positions, all layers: layer l at l * page_reals. */
 struct model_page {
     real *data;
-    size_t filled;        /* slots ever written; those beyond are zero */
-    int shared;           /* sequences that hold it */
+    size_t filled;           /* slots ever written; those beyond are zero */
+    int shared;              /* sequences that hold it */
     struct model_page *next; /* in the free list */
 };
 
@@ -36,12 +36,13 @@ struct model {
     struct model_options options;
     struct model_archive *archive; /* NULL for a created model */
     bool gguf;
-    json_t *config_json;           /* HF-style */
-    struct model_slot *slots;      /* [slot index] */
-    const struct model_tensor *embed_tensor, *position_tensor; /* look-up tables as stored; NULL when trainable */
+    json_t *config_json;      /* HF-style */
+    struct model_slot *slots; /* [slot index] */
+    const struct model_tensor *embed_tensor,
+        *position_tensor; /* look-up tables as stored; NULL when trainable */
     struct tensor_rope *rope;
-    real *slopes;                  /* ALiBi, [heads] */
-    size_t page_reals;             /* of one layer */
+    real *slopes;      /* ALiBi, [heads] */
+    size_t page_reals; /* of one layer */
     size_t parameters, stored_bytes;
     char hash[65];
 
@@ -63,13 +64,17 @@ static inline bool model_role_in_layer(enum model_role role)
 struct model_slot *model_slot(const struct model *m, enum model_role role, size_t layer, bool bias);
 
 /* y[rows, slot->rows] = x W^T + bias; y and x contiguous unless ld is given. */
-int model_apply(const struct model *m, struct tensor_workspace *ws, real *y, const real *x, size_t rows, enum model_role role, size_t layer);
+int model_apply(const struct model *m, struct tensor_workspace *ws, real *y, const real *x,
+                size_t rows, enum model_role role, size_t layer);
 /* The norm of a role on rows of x. mean, rstd (may be NULL) are kept for backward. */
-void model_apply_norm(const struct model *m, real *y, const real *x, size_t rows, enum model_role role, size_t layer, real *mean, real *rstd);
+void model_apply_norm(const struct model *m, real *y, const real *x, size_t rows,
+                      enum model_role role, size_t layer, real *mean, real *rstd);
 /* Q and K norms in place on rows of [q, k, v]; rstds (may be NULL) are kept for backward. */
-void model_norm_qk(const struct model *m, real *qkv, size_t rows, size_t layer, real *q_rstd, real *k_rstd);
+void model_norm_qk(const struct model *m, real *qkv, size_t rows, size_t layer, real *q_rstd,
+                   real *k_rstd);
 /* logits[rows, vocabulary] of final hidden rows, before the soft cap. */
-int model_head(const struct model *m, struct tensor_workspace *ws, real *logits, const real *h, size_t rows);
+int model_head(const struct model *m, struct tensor_workspace *ws, real *logits, const real *h,
+               size_t rows);
 /* Attention's parameters at a layer. */
 struct tensor_attention model_attention_at(const struct model *m, size_t layer);
 /* y[rows, embed_width] = token embeddings (scaled). */
@@ -93,7 +98,8 @@ struct model_sequence {
     struct model_page **pages;
     size_t n_pages, page_capacity;
 };
-/* Makes room for n more positions: pages exist and are this sequence's own where they will be written. */
+/* Makes room for n more positions: pages exist and are this sequence's own where they will be
+ * written. */
 int model_sequence_reserve(struct model_sequence *s, size_t n);
 void model_pages_free(struct model *m);
 

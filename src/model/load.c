@@ -1,6 +1,6 @@
 /* Loading: from the files' tensors to canonical parameters, every shape checked before anything is
- * copied. For running, matrices are packed into panels in their stored format and the file's pages are
- * let go one tensor at a time; trainable models hold plain reals. */
+ * copied. For running, matrices are packed into panels in their stored format and the file's pages
+ * are let go one tensor at a time; trainable models hold plain reals. */
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -49,7 +49,8 @@ struct found {
 
 /* The file's tensor for a part: with the family's prefix, with its tail ("decoder." of
  * "model.decoder."), or bare. */
-static int find_part(const struct model *m, const struct model_part *p, const struct model_tensor **out)
+static int find_part(const struct model *m, const struct model_part *p,
+                     const struct model_tensor **out)
 {
     *out = NULL;
     char *bare = model_part_name(&m->config, p, m->gguf, false);
@@ -78,12 +79,14 @@ static int wrong_shape(const struct model_tensor *t, int64_t rows, int64_t colum
     char got[160] = "", want[64];
     size_t n = 0;
     for (int i = 0; i < t->rank; i++)
-        n += (size_t)snprintf(got + n, sizeof got - n, "%s%lld", i ? ", " : "", (long long)t->shape[i]);
+        n += (size_t)snprintf(got + n, sizeof got - n, "%s%lld", i ? ", " : "",
+                              (long long)t->shape[i]);
     if (columns > 1)
         snprintf(want, sizeof want, "[%lld, %lld]", (long long)rows, (long long)columns);
     else
         snprintf(want, sizeof want, "[%lld]", (long long)rows);
-    return base_error_set(BASE_E_FORMAT, "%s: %s: expected shape %s (from the config), got [%s]", t->file, t->name, want, got);
+    return base_error_set(BASE_E_FORMAT, "%s: %s: expected shape %s (from the config), got [%s]",
+                          t->file, t->name, want, got);
 }
 
 static int check_shape(const struct model *m, const struct found *f)
@@ -100,7 +103,9 @@ static int check_shape(const struct model *m, const struct found *f)
         return wrong_shape(t, p->transposed ? columns : rows, p->transposed ? rows : columns);
     }
     if (!tensor_dtype_describe(t->dtype)->readable)
-        return base_error_set(BASE_E_UNSUPPORTED, "%s: %s: type %s is not a weight format Assay multiplies", t->file, t->name, tensor_dtype_describe(t->dtype)->name);
+        return base_error_set(BASE_E_UNSUPPORTED,
+                              "%s: %s: type %s is not a weight format Assay multiplies", t->file,
+                              t->name, tensor_dtype_describe(t->dtype)->name);
     return 0;
 }
 
@@ -140,7 +145,9 @@ static int find_all(struct model *m, struct found **out, size_t *count)
         rc = find_part(m, &parts[i], &list[i].tensor);
         if (!rc && !list[i].tensor) {
             char *name = model_part_name(&m->config, &parts[i], m->gguf, true);
-            rc = base_error_set(BASE_E_FORMAT, "%s: tensor %s is missing (a %s model needs it)", model_archive_path(m->archive), name ? name : "?", m->config.architecture->name);
+            rc = base_error_set(BASE_E_FORMAT, "%s: tensor %s is missing (a %s model needs it)",
+                                model_archive_path(m->archive), name ? name : "?",
+                                m->config.architecture->name);
             base_free(name);
         }
         if (!rc)
@@ -153,9 +160,14 @@ static int find_all(struct model *m, struct found **out, size_t *count)
     /* a tied model's file may repeat the head */
     for (size_t j = 0; !rc && j < tensors; j++) {
         const struct model_tensor *t = model_archive_at(m->archive, j);
-        bool head = m->config.tied && (!strcmp(t->name, "lm_head.weight") || !strcmp(t->name, "embed_out.weight") || !strcmp(t->name, "output.weight"));
+        bool head = m->config.tied &&
+                    (!strcmp(t->name, "lm_head.weight") || !strcmp(t->name, "embed_out.weight") ||
+                     !strcmp(t->name, "output.weight"));
         if (!used[j] && !head && !is_ignored(m, t))
-            rc = base_error_set(BASE_E_FORMAT, "%s: unexpected tensor %s: a %s model of this config has no such parameter", t->file, t->name, m->config.architecture->name);
+            rc = base_error_set(
+                BASE_E_FORMAT,
+                "%s: unexpected tensor %s: a %s model of this config has no such parameter",
+                t->file, t->name, m->config.architecture->name);
     }
     base_free(parts);
     base_free(used);
@@ -183,17 +195,21 @@ static int read_plain(const struct model *m, const struct found *f, real *value)
         return BASE_E_MEMORY;
     if (columns % info->block) {
         base_free(line);
-        return base_error_set(BASE_E_FORMAT, "%s: %s: rows of %zu are no multiple of a %s block", t->file, t->name, columns, info->name);
+        return base_error_set(BASE_E_FORMAT, "%s: %s: rows of %zu are no multiple of a %s block",
+                              t->file, t->name, columns, info->name);
     }
     size_t stride = columns / info->block * info->block_bytes;
     for (size_t i = 0; i < rows; i++) {
-        size_t source = p->columns == 1 || p->transposed ? i : model_part_source_row(&m->config, p, m->gguf, i);
+        size_t source =
+            p->columns == 1 || p->transposed ? i : model_part_source_row(&m->config, p, m->gguf, i);
         tensor_to_f32(t->dtype, (const char *)t->data + source * stride, columns, line);
         for (size_t j = 0; j < columns; j++) {
             if (p->columns == 1)
-                value[p->row_begin + j] = (real)line[model_part_source_row(&m->config, p, m->gguf, j)];
+                value[p->row_begin + j] =
+                    (real)line[model_part_source_row(&m->config, p, m->gguf, j)];
             else if (p->transposed)
-                value[(p->row_begin + j) * p->columns + i] = (real)line[model_part_source_row(&m->config, p, m->gguf, j)];
+                value[(p->row_begin + j) * p->columns + i] =
+                    (real)line[model_part_source_row(&m->config, p, m->gguf, j)];
             else
                 value[(p->row_begin + i) * p->columns + j] = (real)line[j];
         }
@@ -205,25 +221,33 @@ static int read_plain(const struct model *m, const struct found *f, real *value)
 /* A matrix whose parts are all stored alike is packed as it is stored. */
 static int pack_slot(struct model *m, struct model_slot *s, const struct found *parts, size_t n)
 {
-    enum tensor_compute compute = m->options.compute == MODEL_COMPUTE_BF16 ? TENSOR_COMPUTE_BF16 : TENSOR_COMPUTE_REAL;
+    enum tensor_compute compute =
+        m->options.compute == MODEL_COMPUTE_BF16 ? TENSOR_COMPUTE_BF16 : TENSOR_COMPUTE_REAL;
     bool alike = true;
     for (size_t i = 1; i < n; i++)
-        alike &= parts[i].tensor->dtype == parts[0].tensor->dtype && parts[i].part.transposed == parts[0].part.transposed;
+        alike &= parts[i].tensor->dtype == parts[0].tensor->dtype &&
+                 parts[i].part.transposed == parts[0].part.transposed;
     const void **row = base_alloc(s->rows, sizeof *row);
     float *wide = NULL;
     if (!row)
         return BASE_E_MEMORY;
-    struct tensor_rows source = { .row = row, .step = parts[0].part.transposed ? parts[0].part.rows : 1, .dtype = parts[0].tensor->dtype };
+    struct tensor_rows source = { .row = row,
+                                  .step = parts[0].part.transposed ? parts[0].part.rows : 1,
+                                  .dtype = parts[0].tensor->dtype };
     alike &= source.dtype != TENSOR_F64;
     int rc = 0;
     if (alike) {
         const struct tensor_dtype_info *info = tensor_dtype_describe(source.dtype);
         if (s->columns % info->block || (info->block > 1 && source.step != 1))
-            rc = base_error_set(BASE_E_FORMAT, "%s: %s: rows of %zu are no multiple of a %s block", parts[0].tensor->file, parts[0].tensor->name, s->columns, info->name);
+            rc = base_error_set(BASE_E_FORMAT, "%s: %s: rows of %zu are no multiple of a %s block",
+                                parts[0].tensor->file, parts[0].tensor->name, s->columns,
+                                info->name);
         for (size_t i = 0; !rc && i < n; i++)
             for (size_t r = 0; r < parts[i].part.rows; r++) {
                 size_t from = model_part_source_row(&m->config, &parts[i].part, m->gguf, r);
-                size_t offset = parts[i].part.transposed ? from * info->block_bytes : from * (s->columns / info->block * info->block_bytes);
+                size_t offset = parts[i].part.transposed
+                                    ? from * info->block_bytes
+                                    : from * (s->columns / info->block * info->block_bytes);
                 row[parts[i].part.row_begin + r] = (const char *)parts[i].tensor->data + offset;
             }
         if (!rc)
@@ -259,7 +283,8 @@ static int fill(struct model *m, const struct found *list, size_t count)
     for (size_t i = 0; i < count;) {
         const struct model_part *p = &list[i].part;
         size_t n = 1;
-        while (i + n < count && list[i + n].part.role == p->role && list[i + n].part.layer == p->layer && list[i + n].part.bias == p->bias)
+        while (i + n < count && list[i + n].part.role == p->role &&
+               list[i + n].part.layer == p->layer && list[i + n].part.bias == p->bias)
             n++;
         struct model_slot *s = model_slot(m, p->role, p->layer, p->bias);
         bool table = p->role == MODEL_EMBED || p->role == MODEL_POSITIONS;
@@ -292,7 +317,9 @@ static int fill(struct model *m, const struct found *list, size_t count)
 int model_prepare(struct model *m)
 {
     const struct model_config *c = &m->config;
-    struct tensor_attention a = { .heads = c->heads, .kv_heads = c->kv_heads, .head_dim = c->head_dim };
+    struct tensor_attention a = { .heads = c->heads,
+                                  .kv_heads = c->kv_heads,
+                                  .head_dim = c->head_dim };
     m->page_reals = tensor_attention_page(&a);
     int rc = slots_shape(m);
     if (!rc && c->position == MODEL_POSITION_ROPE) {
@@ -304,13 +331,15 @@ int model_prepare(struct model *m)
         m->slopes = base_alloc(c->heads, sizeof *m->slopes);
         if (!m->slopes)
             return BASE_E_MEMORY;
-        /* Press et al. 2022: 2^(-8 i / n) for n a power of two; else the first n of the nearest powers, interleaved */
+        /* Press et al. 2022: 2^(-8 i / n) for n a power of two; else the first n of the nearest
+         * powers, interleaved */
         size_t n = 1;
         while (2 * n <= c->heads)
             n *= 2;
         for (size_t h = 0; h < c->heads; h++)
-            m->slopes[h] = (real)(h < n ? pow(2, -8.0 * (double)(h + 1) / (double)n)
-                                        : pow(2, -8.0 * (double)(2 * (h - n) + 1) / (double)(2 * n)));
+            m->slopes[h] =
+                (real)(h < n ? pow(2, -8.0 * (double)(h + 1) / (double)n)
+                             : pow(2, -8.0 * (double)(2 * (h - n) + 1) / (double)(2 * n)));
         for (size_t h = 0; c->alibi_scaled && h < c->heads; h++)
             m->slopes[h] *= (real)c->attention_scale;
     }
@@ -338,7 +367,9 @@ static int open_directory(struct model *m)
         return BASE_E_MEMORY;
     int rc = 0;
     if (!base_file_exists(path))
-        rc = base_error_set(BASE_E_IO, "%s: no config.json in this directory: not a model in Hugging Face layout", m->path);
+        rc = base_error_set(
+            BASE_E_IO, "%s: no config.json in this directory: not a model in Hugging Face layout",
+            m->path);
     if (!rc)
         rc = base_json_load(&m->config_json, path);
     if (!rc)
@@ -355,7 +386,10 @@ static int open_file(struct model *m)
     if (rc)
         return rc;
     if (model_archive_format(m->archive) != MODEL_GGUF)
-        return base_error_set(BASE_E_ARGUMENT, "%s: weights alone are not a model: give the directory that holds config.json beside them", m->path);
+        return base_error_set(BASE_E_ARGUMENT,
+                              "%s: weights alone are not a model: give the directory that holds "
+                              "config.json beside them",
+                              m->path);
     m->gguf = true;
     return model_config_from_gguf(&m->config, m->archive, &m->config_json);
 }
@@ -373,7 +407,9 @@ int model_load(struct model **out, const char *path, const struct model_options 
     size_t count = 0;
     int rc = (m->path = base_strdup(path)) ? 0 : BASE_E_MEMORY;
     if (!rc)
-        rc = !strncmp(path, "builtin:", 8) ? open_builtin(m) : base_file_is_directory(path) ? open_directory(m) : open_file(m);
+        rc = !strncmp(path, "builtin:", 8)  ? open_builtin(m)
+             : base_file_is_directory(path) ? open_directory(m)
+                                            : open_file(m);
     if (!rc)
         rc = model_prepare(m);
     if (!rc)

@@ -28,14 +28,18 @@ static const char *const role_names[MODEL_ROLES] = {
     [MODEL_HEAD] = "head",
 };
 
-/* Walks the slots in canonical order: what comes before the layers, the layers, what comes after. */
-typedef int slot_fn(void *context, struct model *m, enum model_role role, size_t layer, bool bias, struct model_slot *s);
+/* Walks the slots in canonical order: what comes before the layers, the layers, what comes after.
+ */
+typedef int slot_fn(void *context, struct model *m, enum model_role role, size_t layer, bool bias,
+                    struct model_slot *s);
 static int each_slot(struct model *m, slot_fn *fn, void *context)
 {
     for (int stage = 0; stage < 3; stage++)
         for (size_t layer = 0; layer < (stage == 1 ? m->config.layers : 1); layer++)
             for (int role = 0; role < MODEL_ROLES; role++) {
-                int belongs = model_role_in_layer(role) ? 1 : role < MODEL_NORM1 && role != MODEL_PROJECT_OUT ? 0 : 2;
+                int belongs = model_role_in_layer(role)                         ? 1
+                              : role < MODEL_NORM1 && role != MODEL_PROJECT_OUT ? 0
+                                                                                : 2;
                 for (int bias = 0; belongs == stage && bias < 2; bias++) {
                     struct model_slot *s = model_slot(m, role, layer, bias);
                     int rc = s ? fn(context, m, role, layer, bias, s) : 0;
@@ -46,18 +50,21 @@ static int each_slot(struct model *m, slot_fn *fn, void *context)
     return 0;
 }
 
-static int count_slot(void *context, struct model *m, enum model_role role, size_t layer, bool bias, struct model_slot *s)
+static int count_slot(void *context, struct model *m, enum model_role role, size_t layer, bool bias,
+                      struct model_slot *s)
 {
     (void)m, (void)role, (void)layer, (void)bias, (void)s;
     ++*(size_t *)context;
     return 0;
 }
 
-static int list_slot(void *context, struct model *m, enum model_role role, size_t layer, bool bias, struct model_slot *s)
+static int list_slot(void *context, struct model *m, enum model_role role, size_t layer, bool bias,
+                     struct model_slot *s)
 {
     (void)context;
-    char *name = model_role_in_layer(role) ? base_format("blocks.%zu.%s%s", layer, role_names[role], bias ? ".bias" : "")
-                                           : base_format("%s%s", role_names[role], bias ? ".bias" : "");
+    char *name = model_role_in_layer(role)
+                     ? base_format("blocks.%zu.%s%s", layer, role_names[role], bias ? ".bias" : "")
+                     : base_format("%s%s", role_names[role], bias ? ".bias" : "");
     if (!name)
         return BASE_E_MEMORY;
     m->list[m->list_count++] = (struct model_parameter){
@@ -90,7 +97,8 @@ struct model_parameter *model_parameter_at(struct model *m, size_t i)
     return i < m->list_count ? &m->list[i] : NULL;
 }
 
-static int allocate_gradient(void *context, struct model *m, enum model_role role, size_t layer, bool bias, struct model_slot *s)
+static int allocate_gradient(void *context, struct model *m, enum model_role role, size_t layer,
+                             bool bias, struct model_slot *s)
 {
     size_t *i = context;
     (void)role, (void)layer, (void)bias;
@@ -123,7 +131,8 @@ struct initialise {
     size_t index;
 };
 
-static int init_slot(void *context, struct model *m, enum model_role role, size_t layer, bool bias, struct model_slot *s)
+static int init_slot(void *context, struct model *m, enum model_role role, size_t layer, bool bias,
+                     struct model_slot *s)
 {
     struct initialise *in = context;
     const struct model_config *c = &m->config;
@@ -179,7 +188,8 @@ int model_create(struct model **out, const json_t *config, uint64_t seed)
 
 /* ---- saving ---- */
 
-/* The file's tensor of a part, as floats: [rows, columns] or [columns, rows] where HF transposes. */
+/* The file's tensor of a part, as floats: [rows, columns] or [columns, rows] where HF transposes.
+ */
 static void gather(const struct model *m, const struct model_part *p, float *out)
 {
     const struct model_slot *s = model_slot(m, p->role, p->layer, p->bias);
@@ -199,7 +209,8 @@ static int save_weights(struct model *m, const char *path, enum tensor_dtype dty
     struct model_archive_writer *w = NULL;
     json_t *metadata = json_pack("{s:s}", "format", "pt");
     size_t n = 0, largest = 0;
-    int rc = metadata ? model_parts(&m->config, false, &parts, &n) : base_error_set(BASE_E_MEMORY, "out of memory");
+    int rc = metadata ? model_parts(&m->config, false, &parts, &n)
+                      : base_error_set(BASE_E_MEMORY, "out of memory");
     if (!rc && !(plan = base_alloc_zero(n, sizeof *plan)))
         rc = BASE_E_MEMORY;
     for (size_t i = 0; !rc && i < n; i++) {
@@ -239,28 +250,36 @@ static int save_weights(struct model *m, const char *path, enum tensor_dtype dty
     return rc;
 }
 
-int model_save(struct model *m, const char *directory, const char *dtype, const char *tokenizer_source)
+int model_save(struct model *m, const char *directory, const char *dtype,
+               const char *tokenizer_source)
 {
     enum tensor_dtype type;
     int rc = tensor_dtype_parse(dtype, &type);
     if (!rc && (type != TENSOR_F32 && type != TENSOR_F16 && type != TENSOR_BF16))
-        rc = base_error_set(BASE_E_ARGUMENT, "a model directory holds f32, f16 or bf16 weights, not %s", dtype);
+        rc = base_error_set(BASE_E_ARGUMENT,
+                            "a model directory holds f32, f16 or bf16 weights, not %s", dtype);
     if (!rc && !m->list_count)
         rc = base_error_set(BASE_E_ARGUMENT, "%s was not loaded as trainable", m->path);
     if (rc)
         return rc;
-    char *config_path = base_path_join(directory, "config.json"), *weights = base_path_join(directory, "model.safetensors");
+    char *config_path = base_path_join(directory, "config.json"),
+         *weights = base_path_join(directory, "model.safetensors");
     char *tokenizer = base_path_join(directory, "tokenizer.json"), *text = NULL, *copy = NULL;
     size_t bytes = 0;
     json_t *config = json_deep_copy(m->config_json), *class = json_array();
     if (!config_path || !weights || !tokenizer || !config || !class)
         rc = base_error_set(BASE_E_MEMORY, "out of memory");
-    if (!rc && (json_array_append_new(class, json_string(m->config.architecture->hf_class)) ||
-                json_object_set(config, "architectures", class) ||
-                json_object_set_new(config, "model_type", json_string(m->config.architecture->name)) ||
-                json_object_set_new(config, "vocab_size", json_integer((json_int_t)m->config.vocabulary)) ||
-                json_object_set_new(config, "tie_word_embeddings", json_boolean(m->config.tied)) ||
-                json_object_set_new(config, "torch_dtype", json_string(type == TENSOR_F32 ? "float32" : type == TENSOR_F16 ? "float16" : "bfloat16"))))
+    if (!rc &&
+        (json_array_append_new(class, json_string(m->config.architecture->hf_class)) ||
+         json_object_set(config, "architectures", class) ||
+         json_object_set_new(config, "model_type", json_string(m->config.architecture->name)) ||
+         json_object_set_new(config, "vocab_size",
+                             json_integer((json_int_t)m->config.vocabulary)) ||
+         json_object_set_new(config, "tie_word_embeddings", json_boolean(m->config.tied)) ||
+         json_object_set_new(config, "torch_dtype",
+                             json_string(type == TENSOR_F32   ? "float32"
+                                         : type == TENSOR_F16 ? "float16"
+                                                              : "bfloat16"))))
         rc = base_error_set(BASE_E_MEMORY, "out of memory");
     if (!rc)
         rc = base_file_make_directories(directory);

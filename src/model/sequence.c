@@ -1,6 +1,6 @@
-/* Sequences: token ids and the pages that hold their keys and values. Forks share pages; a page that
- * is shared, or holds positions beyond the sequence's end, is made this sequence's own and cleared
- * behind the end before anything is written to it. */
+/* Sequences: token ids and the pages that hold their keys and values. Forks share pages; a page
+ * that is shared, or holds positions beyond the sequence's end, is made this sequence's own and
+ * cleared behind the end before anything is written to it. */
 #include "base/memory.h"
 #include "model/internal.h"
 #include <string.h>
@@ -63,7 +63,8 @@ static void page_clear(const struct model *m, struct model_page *p, size_t slot)
         for (size_t i = 0; i < c->kv_heads * c->head_dim; i++)
             memset(keys + i * TENSOR_PAGE + slot, 0, (TENSOR_PAGE - slot) * sizeof(real));
         for (size_t h = 0; h < c->kv_heads; h++)
-            memset(values + (h * TENSOR_PAGE + slot) * width, 0, (TENSOR_PAGE - slot) * width * sizeof(real));
+            memset(values + (h * TENSOR_PAGE + slot) * width, 0,
+                   (TENSOR_PAGE - slot) * width * sizeof(real));
     }
     p->filled = slot;
 }
@@ -114,7 +115,8 @@ int model_sequence_fork(struct model_sequence **out, const struct model_sequence
 {
     *out = NULL;
     if (n > src->length)
-        return base_error_set(BASE_E_ARGUMENT, "cannot fork at token %zu: the sequence has %zu", n, src->length);
+        return base_error_set(BASE_E_ARGUMENT, "cannot fork at token %zu: the sequence has %zu", n,
+                              src->length);
     struct model_sequence *s;
     int rc = model_sequence_new(&s, src->model);
     if (!rc)
@@ -140,7 +142,8 @@ int model_sequence_fork(struct model_sequence **out, const struct model_sequence
 int model_sequence_truncate(struct model_sequence *s, size_t n)
 {
     if (n > s->length)
-        return base_error_set(BASE_E_ARGUMENT, "cannot cut at token %zu: the sequence has %zu", n, s->length);
+        return base_error_set(BASE_E_ARGUMENT, "cannot cut at token %zu: the sequence has %zu", n,
+                              s->length);
     size_t keep = (n + TENSOR_PAGE - 1) / TENSOR_PAGE;
     while (s->n_pages > keep)
         page_release(s->model, s->pages[--s->n_pages]);

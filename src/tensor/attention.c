@@ -9,7 +9,7 @@
 #include <omp.h>
 #include <string.h>
 
-#define TILES    4  /* register tiles per query tile: K and V blocks are reused from L1 */
+#define TILES    4 /* register tiles per query tile: K and V blocks are reused from L1 */
 #define ROWS_MAX (16 * TILES)
 #define MASKED   REAL(-3e38)
 
@@ -143,8 +143,8 @@ static void forward_tile(const struct tensor_attention *a, const struct tensor_q
     for (size_t g = 0; g < share; g++) {
         size_t head = kv * share + g;
         kernels->attention_finish(rows, m + g * rows, l + g * rows * 16, o + g * rows * width,
-                                  width, width,
-                                  it->lse ? it->lse + row0 * a->heads + head : NULL, a->heads);
+                                  width, width, it->lse ? it->lse + row0 * a->heads + head : NULL,
+                                  a->heads);
         for (size_t r = 0; r < rows; r++)
             memcpy(it->z + (row0 + r) * it->ldz + head * d, o + (g * rows + r) * width,
                    d * sizeof *o);
@@ -190,8 +190,8 @@ int tensor_attention_forward(struct tensor_workspace *ws, const struct tensor_at
 /* One sequence, one kv head. Notation per query i and key j: s score, p = exp(s - lse),
  *   dv_j = sum_i p_ij dz_i            dp_ij = dz_i . v_j         d_i = dz_i . z_i
  *   ds_ij = p_ij (dp_ij - d_i)        dq_i = scale sum_j ds_ij k_j     dk_j = scale sum_i ds_ij q_i
- * Queries and keys are visited in ascending order (heads of the group outermost), so every sum is one
- * chain. */
+ * Queries and keys are visited in ascending order (heads of the group outermost), so every sum is
+ * one chain. */
 static void backward_head(const struct tensor_attention *a, const struct tensor_attention_rows *it,
                           size_t kv, real *scratch)
 {
@@ -239,10 +239,9 @@ static void backward_head(const struct tensor_attention *a, const struct tensor_
                 small_gemm(rows, 32, d, q, width, 1, kt + key * d, 32, s, 32, true);
                 small_gemm(rows, 32, d, dz, width, 1, vt + key * d, 32, dp, 32, true);
                 kernels->attention_scores(rows, s, low, high, a->scale, a->softcap, slope, offset);
-                kernels->attention_gradient(rows, s, dp, low, high,
-                                            it->lse + row0 * a->heads + head, a->heads, dots, 1,
-                                            a->scale, a->softcap, slope, offset,
-                                            a->dropout > 0 ? keep : NULL);
+                kernels->attention_gradient(
+                    rows, s, dp, low, high, it->lse + row0 * a->heads + head, a->heads, dots, 1,
+                    a->scale, a->softcap, slope, offset, a->dropout > 0 ? keep : NULL);
                 small_gemm(rows, width, 32, dp, 32, 1, kn + key * width, width, dq, width, false);
                 small_gemm(32, width, rows, dp, 1, 32, q, width, dk + key * width, width, false);
                 small_gemm(32, width, rows, s, 1, 32, dz, width, dv + key * width, width, false);

@@ -1,6 +1,6 @@
 /* kernels_attention: the element-wise middle of attention on a block of `rows` queries x 32 keys.
- * A fragment of kernels.c. Masked entries are exactly 0 after the exponential, so a block that a row
- * cannot see leaves no trace in the row's bits. */
+ * A fragment of kernels.c. Masked entries are exactly 0 after the exponential, so a block that a
+ * row cannot see leaves no trace in the row's bits. */
 #ifndef TENSOR_KERNELS_ATTENTION_H
 #define TENSOR_KERNELS_ATTENTION_H
 
@@ -29,9 +29,9 @@ static void attention_scores(size_t rows, real *s, const int *low, const int *hi
     }
 }
 
-/* The online softmax (Milakov and Gimelshein 2018; Dao et al. 2022): s becomes exp(s - m) with the new
- * running maximum m[r]; the running lane sums l[r][16] and the output row o[r][width] are rescaled by
- * exp(m_old - m_new) and l grows by s. width is a multiple of 16. */
+/* The online softmax (Milakov and Gimelshein 2018; Dao et al. 2022): s becomes exp(s - m) with the
+ * new running maximum m[r]; the running lane sums l[r][16] and the output row o[r][width] are
+ * rescaled by exp(m_old - m_new) and l grows by s. width is a multiple of 16. */
 static void attention_softmax(size_t rows, real *s, const int *low, const int *high, real *m,
                               real *l, real *o, size_t ldo, size_t width)
 {
@@ -81,7 +81,8 @@ static void attention_finish(size_t rows, const real *m, const real *l, real *o,
 /* Backward's middle: from scores s (as attention_scores leaves them, before softcap's and scale's
  * derivative) and dp = dz . v: s becomes p = exp(s - lse), dp becomes ds * scale, where
  * ds = p (dp - d) times softcap's derivative. keep (may be NULL) is dropout's mask times 1/(1-p):
- * dp is multiplied by it first, and s becomes p * keep. raw: scores before the mask and slope are needed for softcap only. */
+ * dp is multiplied by it first, and s becomes p * keep. raw: scores before the mask and slope are
+ * needed for softcap only. */
 static void attention_gradient(size_t rows, real *s, real *dp, const int *low, const int *high,
                                const real *lse, size_t ldlse, const real *d, size_t ldd, real scale,
                                real softcap, real slope, const real *offset, const real *keep)

@@ -4,7 +4,8 @@
  * Loops (after Goto and van de Geijn 2008), for c[m, n] over k:
  *   row block (ROW_BLOCK tiles of A)  >  inner block (INNER)  >  group of panels of B, held in the
  *   second-level cache  >  tile of A, held in the first-level cache  >  panel  >  register tile
- * The inner index ascends, and each block continues from the c it left, so the chains are unbroken. */
+ * The inner index ascends, and each block continues from the c it left, so the chains are unbroken.
+ */
 #include "tensor/matmul.h"
 #include "base/memory.h"
 #include "tensor/kernels_table.h"
@@ -13,10 +14,10 @@
 #include <string.h>
 
 #define PANEL     32
-#define INNER     384 /* inputs per block: a tile of A (14 x 384 floats, 21 KB) stays in L1 */
-#define GROUP     8   /* panels per group: 8 x 384 x 32 floats, 393 KB, stay in L2 */
-#define ROW_BLOCK 64  /* tiles of A packed at a time */
-#define ROWS_MAX  16  /* no instruction set has a taller tile */
+#define INNER     384   /* inputs per block: a tile of A (14 x 384 floats, 21 KB) stays in L1 */
+#define GROUP     8     /* panels per group: 8 x 384 x 32 floats, 393 KB, stay in L2 */
+#define ROW_BLOCK 64    /* tiles of A packed at a time */
+#define ROWS_MAX  16    /* no instruction set has a taller tile */
 #define SMALL     65536 /* multiply-adds below which a second thread costs more than it brings */
 
 void *tensor_workspace_get(struct tensor_workspace *w, size_t bytes)
@@ -110,10 +111,9 @@ static void pack_rounded(uint16_t *dst, size_t k, const struct tensor_rows *s, s
 int tensor_matrix_pack(struct tensor_matrix *w, size_t outputs, size_t inputs,
                        struct tensor_rows source, enum tensor_compute compute)
 {
-    *w = (struct tensor_matrix){ .outputs = outputs,
-                                 .inputs = inputs,
-                                 .dtype = source.dtype,
-                                 .compute = compute };
+    *w = (struct tensor_matrix){
+        .outputs = outputs, .inputs = inputs, .dtype = source.dtype, .compute = compute
+    };
     const struct tensor_dtype_info *info = tensor_dtype_describe(source.dtype);
     if (!info->readable)
         return base_error_set(BASE_E_UNSUPPORTED, "weights of type %s cannot be multiplied",
@@ -160,7 +160,8 @@ void tensor_matrix_free(struct tensor_matrix *w)
     *w = (struct tensor_matrix){ 0 };
 }
 
-/* ---- the right-hand side: panels of 32 columns, from packed weights or from a strided array ---- */
+/* ---- the right-hand side: panels of 32 columns, from packed weights or from a strided array ----
+ */
 
 struct right {
     const struct tensor_matrix *w;
@@ -190,7 +191,8 @@ static const real *right_panel(const struct right *s, size_t p, size_t k0, size_
         default:
             break;
         }
-        /* stored rows of a block format; blocks may straddle k0 when a row is no multiple of INNER */
+        /* stored rows of a block format; blocks may straddle k0 when a row is no multiple of INNER
+         */
         const struct tensor_dtype_info *info = tensor_dtype_describe(s->w->dtype);
         float row[256];
         memset(scratch, 0, kc * PANEL * sizeof *scratch);
@@ -229,14 +231,16 @@ void tensor_matrix_row(const struct tensor_matrix *w, size_t r, real *out)
     float one[256];
     if (w->rows) {
         for (size_t at = 0; at < w->inputs; at += info->block) {
-            tensor_to_f32(w->dtype, (const uint8_t *)w->rows[r] + at / info->block * info->block_bytes,
+            tensor_to_f32(w->dtype,
+                          (const uint8_t *)w->rows[r] + at / info->block * info->block_bytes,
                           info->block, one);
             for (size_t i = 0; i < info->block; i++)
                 out[at + i] = one[i];
         }
         return;
     }
-    const uint8_t *panel = (const uint8_t *)w->panels + r / PANEL * panel_bytes(w->dtype, w->inputs);
+    const uint8_t *panel =
+        (const uint8_t *)w->panels + r / PANEL * panel_bytes(w->dtype, w->inputs);
     size_t c = r % PANEL;
     for (size_t p = 0; p < w->inputs; p++) {
         if (w->dtype == TENSOR_F32) {
@@ -272,7 +276,8 @@ static real rounded(real x)
 }
 
 /* A's rows of one tile, inputs [k0, k0 + kc), as [kc][tile] with missing rows zero. */
-static void pack_tile(const struct product *g, size_t row0, size_t k0, size_t kc, size_t tile, real *dst)
+static void pack_tile(const struct product *g, size_t row0, size_t k0, size_t kc, size_t tile,
+                      real *dst)
 {
     size_t rows = g->m - row0 < tile ? g->m - row0 : tile;
     if (rows < tile)
@@ -351,8 +356,8 @@ static int product_run(struct tensor_workspace *ws, const struct product *g)
     if (!g->k) { /* empty sums */
         for (size_t i = 0; i < g->m; i++)
             for (size_t j = 0; j < g->n; j++)
-                g->c[i * g->ldc + j] = (g->accumulate ? g->c[i * g->ldc + j] : 0) +
-                                       (g->bias ? g->bias[j] : 0);
+                g->c[i * g->ldc + j] =
+                    (g->accumulate ? g->c[i * g->ldc + j] : 0) + (g->bias ? g->bias[j] : 0);
         return 0;
     }
     int threads = (double)g->m * (double)g->n * (double)g->k < SMALL ? 1 : base_threads();
@@ -404,8 +409,8 @@ static int product_run(struct tensor_workspace *ws, const struct product *g)
                         size_t row0 = (t0 + i) * tile;
                         size_t rows = g->m - row0 < tile ? g->m - row0 : tile;
                         for (size_t j = 0; j < group; j++)
-                            tile_panel(g, row0, rows, q + j, kc, scratch + i * tile * INNER, 1, tile,
-                                       b[j], k0 == 0 && !g->accumulate,
+                            tile_panel(g, row0, rows, q + j, kc, scratch + i * tile * INNER, 1,
+                                       tile, b[j], k0 == 0 && !g->accumulate,
                                        k0 + kc == g->k ? g->bias : NULL);
                     }
                 }
@@ -419,9 +424,16 @@ static int product_run(struct tensor_workspace *ws, const struct product *g)
 int tensor_matmul(struct tensor_workspace *ws, real *y, size_t ldy, const real *x, size_t ldx,
                   size_t m, const struct tensor_matrix *w, const real *bias)
 {
-    struct product g = { .m = m, .n = w->outputs, .k = w->inputs, .a = x, .a_row = ldx, .a_step = 1,
+    struct product g = { .m = m,
+                         .n = w->outputs,
+                         .k = w->inputs,
+                         .a = x,
+                         .a_row = ldx,
+                         .a_step = 1,
                          .right = { .w = w, .n = w->outputs, .k = w->inputs },
-                         .c = y, .ldc = ldy, .bias = bias,
+                         .c = y,
+                         .ldc = ldy,
+                         .bias = bias,
                          .round = w->compute == TENSOR_COMPUTE_BF16 };
     return product_run(ws, &g);
 }
@@ -430,8 +442,15 @@ int tensor_gemm(struct tensor_workspace *ws, size_t m, size_t n, size_t k, const
                 size_t a_row, size_t a_step, const real *b, size_t b_row, size_t b_step, real *c,
                 size_t ldc, bool accumulate)
 {
-    struct product g = { .m = m, .n = n, .k = k, .a = a, .a_row = a_row, .a_step = a_step,
+    struct product g = { .m = m,
+                         .n = n,
+                         .k = k,
+                         .a = a,
+                         .a_row = a_row,
+                         .a_step = a_step,
                          .right = { .b = b, .row = b_row, .step = b_step, .n = n, .k = k },
-                         .c = c, .ldc = ldc, .accumulate = accumulate };
+                         .c = c,
+                         .ldc = ldc,
+                         .accumulate = accumulate };
     return product_run(ws, &g);
 }
