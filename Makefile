@@ -24,7 +24,7 @@ Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 ROOMS   := base stats report tensor model train eval cli
-PKGS    := jansson yaml-0.1 libpcre2-8 gsl cairo libcurl libcrypto
+PKGS    := jansson yaml-0.1 libpcre2-8 libutf8proc gsl cairo libcurl libcrypto
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 # Loaded when first used (src/base/library.h): linked, they would cost 20 ms at every start.
 LATE    := cairo libcurl

@@ -12,6 +12,8 @@ struct tokenizer;
 int tokenizer_load(struct tokenizer **out, const char *path);
 /* tokenizer.json text from memory. */
 int tokenizer_load_json(struct tokenizer **out, const char *text, size_t bytes, const char *name);
+/* A SentencePiece model (the bytes of a tokenizer.model) from memory. */
+int tokenizer_load_sentencepiece(struct tokenizer **out, const void *data, size_t bytes, const char *name);
 void tokenizer_free(struct tokenizer *t);
 
 struct tokenizer_encoding {
