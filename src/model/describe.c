@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "model/architecture.h"
+#include "model/builtin.h"
 #include <assay/real.h>
 #include <assay/tokenizer.h>
 #include <string.h>
@@ -224,6 +225,11 @@ static int has_tokenizer(const char *directory, bool *has)
     return 0;
 }
 
+static bool is_builtin(const char *path)
+{
+    return !strncmp(path, "builtin:", 8);
+}
+
 /* Config and tokenizer of a directory or GGUF file; a bare weights file has neither. */
 static int describe_model(json_t *out, const char *path, const struct model_archive *a)
 {
@@ -232,7 +238,15 @@ static int describe_model(json_t *out, const char *path, const struct model_arch
     char *config_path = NULL;
     bool tokenizer = false, known = false;
     int rc = 0;
-    if (base_file_is_directory(path)) {
+    if (is_builtin(path)) {
+        const void *text;
+        size_t bytes;
+        if ((rc = model_builtin(path, "config.json", &text, &bytes)) ||
+            (rc = base_json_parse(&object, text, bytes, path)) ||
+            (rc = model_config_from_json(&config, object, path, a)))
+            goto out;
+        known = tokenizer = true;
+    } else if (base_file_is_directory(path)) {
         if (!(config_path = base_path_join(path, "config.json")))
             return BASE_E_MEMORY;
         if (base_file_exists(config_path)) {
@@ -280,7 +294,15 @@ int model_describe(json_t **out, const char *path, const struct model_describe_o
     struct model_archive *a = NULL;
     json_t *d = NULL;
     char hex[65];
-    int rc = model_archive_open(&a, path);
+    const void *data;
+    size_t bytes;
+    int rc;
+    if (is_builtin(path)) {
+        if (!(rc = model_builtin(path, "model.safetensors", &data, &bytes)))
+            rc = model_archive_open_memory(&a, data, bytes, path);
+    } else {
+        rc = model_archive_open(&a, path);
+    }
     if (rc)
         return rc;
     if (!(d = json_object())) {

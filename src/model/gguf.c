@@ -16,7 +16,8 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_BLOCKS 100000
+#define MAX_BLOCKS  100000
+#define SMALL_ARRAY 1024 /* numbers; such arrays are in the metadata too */
 
 const struct gguf_value_type GGUF_VALUE_TYPES[MODEL_GGUF_TYPES] = {
     [MODEL_GGUF_U8] = { "u8", 1 },         [MODEL_GGUF_I8] = { "i8", 1 },
@@ -211,6 +212,19 @@ static int read_key(struct model_archive *a, const struct archive_file *f, struc
         if ((rc = read_array(a, f, r, shown, &k->array)))
             return rc;
         k->bytes = r->position - start;
+        if (k->array->type == MODEL_GGUF_STRING || k->array->count > SMALL_ARRAY)
+            return 0;
+        json = json_array(); /* per-layer numbers and the like */
+        for (size_t i = 0; json && i < k->array->count; i++)
+            if (json_array_append_new(
+                    json,
+                    scalar_json(k->array->type,
+                                k->array->data + i * GGUF_VALUE_TYPES[k->array->type].bytes))) {
+                json_decref(json);
+                json = NULL;
+            }
+        if (json_object_set_new_nocheck(a->metadata, k->name, json))
+            return base_error_set(BASE_E_MEMORY, "%s: out of memory for the metadata", f->name);
         return 0;
     }
     if (k->type == MODEL_GGUF_STRING) {

@@ -509,19 +509,8 @@ const struct model_archive *model_get_archive(const struct model *m)
 const char *model_hash(struct model *m)
 {
     pthread_mutex_lock(&m->lock);
-    if (!m->hash[0] && m->archive) {
-        struct base_sha256 *h;
-        if (!base_sha256_begin(&h)) {
-            for (size_t i = 0; i < model_archive_count(m->archive); i++) {
-                const struct model_tensor *t = model_archive_at(m->archive, i);
-                base_sha256_add(h, t->name, strlen(t->name) + 1);
-                base_sha256_add(h, t->shape, (size_t)t->rank * sizeof *t->shape);
-                base_sha256_add(h, t->data, t->bytes);
-                model_archive_drop(m->archive, t);
-            }
-            base_sha256_end(h, m->hash);
-        }
-    }
+    if (!m->hash[0] && m->archive && model_archive_hash(m->archive, m->hash))
+        m->hash[0] = 0;
     pthread_mutex_unlock(&m->lock);
     return m->hash;
 }

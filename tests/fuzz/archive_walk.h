@@ -30,7 +30,8 @@ static inline void archive_walk(const struct model_archive *a)
             for (size_t j = 0; s && j < n; j++)
                 sum = (uint8_t)(sum + s[j]);
             if (!s)
-                sum = (uint8_t)(sum + model_array_int(v, k) + (model_array_double(v, k) > 0));
+                sum = (uint8_t)(sum + (uint64_t)model_array_int(v, k) +
+                                (model_array_double(v, k) > 0));
         }
     char hex[65];
     model_archive_hash(a, hex);
