@@ -155,8 +155,11 @@ static const char *nearest(const char *unknown)
         size_t whole = 2 * distance(unknown, keys[i].name),
                part = strncmp(known, tail, strlen(tail)) == 0 && strlen(tail) > 2
                           ? 3
-                          : 2 * distance(tail, known) + 1,
+                          : 2 * distance(tail, known) + 4,
                d = whole < part ? whole : part;
+        size_t section = (size_t)(tail - unknown);
+        if (section && strncmp(unknown, keys[i].name, section) == 0)
+            d = d < 3 ? 0 : d - 3; /* a key of the section it stands in is more likely meant */
         if (d < least) {
             least = d;
             best = keys[i].name;

@@ -51,10 +51,10 @@ static size_t announce(const struct train_run *r)
     base_log(
         "AdamW: weight decay %g on %zu tensors (%zu weights), none on %zu (%zu: biases and norms)",
         r->config->weight_decay, tensors[1], weights[1], tensors[0], weights[0]);
-    base_log("steps: %" PRIu64 " of %lld rows (%zu at a time) of %zu tokens", r->steps,
+    base_log("steps: %" PRIu64 ", each of %lld rows (%zu at a time) of %zu tokens", r->steps,
              (long long)r->config->batch_rows, r->micro_rows, r->batch.length);
     base_log(
-        "memory: about %.0f MiB (parameters %.0f, gradients %.0f, moments %.0f, activations %.0f)",
+        "memory: about %.1f MiB (parameters %.1f, gradients %.1f, moments %.1f, activations %.1f)",
         (double)total / MIB, (double)parameters / MIB, (double)parameters / MIB,
         (double)moments / MIB, (double)activations / MIB);
     return total;
@@ -289,6 +289,9 @@ int train_run(const struct train_config *c, struct train_summary *s)
         s->steps = r->steps;
         s->parameters = model_parameters(r->model);
         s->predicted_bytes = announce(r);
+        for (size_t i = 0; i < r->log.count; i++) /* of earlier runs, when this one has none */
+            if (isfinite(r->log.entries[i].validation_loss))
+                s->validation_loss = r->log.entries[i].validation_loss;
         rc = loop(r, s);
         s->step = r->state.step;
         s->tokens = r->state.tokens;
@@ -301,7 +304,7 @@ int train_run(const struct train_config *c, struct train_summary *s)
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         s->peak_bytes = (size_t)usage.ru_maxrss * 1024;
     if (!rc)
-        base_log("memory: at most %.0f MiB were used, %.0f were predicted for the training itself",
+        base_log("memory: at most %.1f MiB were used, %.1f were predicted for the training itself",
                  (double)s->peak_bytes / MIB, (double)s->predicted_bytes / MIB);
     train_run_close(r);
     base_free(r);
