@@ -2,6 +2,7 @@
  * model; and the small configuration files beside it. */
 #include "base/file.h"
 #include "model/archive.h"
+#include "model/builtin.h"
 #include "model/tokenizer_private.h"
 #include <ctype.h>
 
@@ -352,7 +353,17 @@ int tokenizer_load(struct tokenizer **out, const char *path)
     int rc = tokenizer_new(&t);
     if (rc)
         return rc;
-    rc = base_file_is_directory(path) ? load_directory(t, path) : load_file(t, path);
+    if (base_starts_with(path, "builtin:")) {
+        const void *data;
+        size_t bytes;
+        rc = model_builtin(path, "tokenizer.json", &data, &bytes);
+        if (!rc)
+            rc = tokenizer_read_json(t, data, bytes, path);
+        if (!rc)
+            rc = hash_add(t, data, bytes, NULL, 0);
+    } else {
+        rc = base_file_is_directory(path) ? load_directory(t, path) : load_file(t, path);
+    }
     return done(t, rc, out);
 }
 
