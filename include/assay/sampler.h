@@ -72,6 +72,11 @@ struct sampler_breaker {
 int sampler_dry(struct sampler_candidates *c, const int32_t *history, size_t n, double multiplier,
                 double base, size_t allowed_length, const struct sampler_breaker *breakers,
                 size_t n_breakers);
+/* Breakers from strings: their encodings, and every token whose text holds one of them. *out
+ * [*count] (sampler_breakers_free) owns its ids. */
+int sampler_breakers_from_text(const struct tokenizer *t, const char *const *strings, size_t n,
+                               struct sampler_breaker **out, size_t *count);
+void sampler_breakers_free(struct sampler_breaker *breakers, size_t n);
 /* Index into c->at of a draw by inverting the cumulative distribution at u in [0, 1), in the order
  * of the set. Computes p. */
 size_t sampler_draw(struct sampler_candidates *c, double u);

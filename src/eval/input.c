@@ -129,6 +129,20 @@ int eval_pair_encode(const struct tokenizer *t, const char *context, size_t cont
            out->ids.at[out->context_count] == before.at[out->context_count])
         out->context_count++;
     out->boundary_retokenized = out->context_count < before.count;
+    if (out->context_count == 0) { /* even the first token changed: nothing would precede it */
+        front = eval_prefix_id(t);
+        eval_ids_free(&out->ids);
+        if (front < 0)
+            rc =
+                base_error_set(BASE_E_ARGUMENT,
+                               "context and continuation melt into one token and the tokenizer has "
+                               "neither BOS nor EOS to stand before it: give a longer context");
+        else
+            rc = encode_after(t, whole, context_bytes + continuation_bytes, front, &out->ids);
+        if (rc)
+            goto out;
+        out->context_count = 1;
+    }
     if (out->context_count == out->ids.count)
         rc = base_error_set(BASE_E_ARGUMENT, "the continuation has no tokens of its own");
 out:
