@@ -1,8 +1,8 @@
 /* JSON through jansson. What this adds: strictness, messages with file, line and place, allocation
  * through base/memory.h, typed look-ups.
  *
- * Limits: nesting 2048 (jansson's), integers of 64 bits, doubles in range, no NUL in object keys
- * (in string values they are fine). */
+ * Limits: nesting 2048 (jansson's), integers of 64 bits (longer ones become reals), doubles in
+ * range, no NUL in object keys (in string values they are fine). */
 #include "base/json.h"
 #include "base/buffer.h"
 #include "base/file.h"
@@ -22,6 +22,38 @@ __attribute__((constructor)) static void json_hooks_install(void)
     json_set_alloc_funcs(json_allocate, base_free);
 }
 
+/* Copies text with ".0" behind every integer beyond 64 bits. JSON has no limit there, and files in
+ * use hold such numbers (Hugging Face's tokenizer_config.json writes int(1e30) for "no limit"); as
+ * reals they keep 53 bits, which is what most readers make of them. */
+static int widen_integers(const char *text, size_t bytes, struct base_buffer *b)
+{
+    bool in_string = false;
+    for (size_t i = 0; i < bytes;) {
+        size_t from = i;
+        bool digits = !in_string && text[i] >= '0' && text[i] <= '9';
+        if (digits) {
+            while (i < bytes && text[i] >= '0' && text[i] <= '9') {
+                i++;
+            }
+        } else if (in_string && text[i] == '\\' && i + 1 < bytes) {
+            i += 2;
+        } else {
+            in_string ^= text[i] == '"';
+            i++;
+        }
+        bool integer = digits && (from == 0 || !strchr(".eE+", text[from - 1])) &&
+                       (i == bytes || !strchr(".eE", text[i]));
+        int rc = base_buffer_append(b, text + from, i - from);
+        if (rc == 0 && integer && i - from >= 19) {
+            rc = base_buffer_puts(b, ".0");
+        }
+        if (rc) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
 int base_json_parse(json_t **out, const char *text, size_t bytes, const char *name)
 {
     json_error_t error;
@@ -39,6 +71,18 @@ int base_json_parse(json_t **out, const char *text, size_t bytes, const char *na
     /* jansson takes NULL for a programming error; an empty map has a NULL pointer. */
     json_t *value = json_loadb(text ? text : "", bytes,
                                JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    if (!value && json_error_code(&error) == json_error_numeric_overflow) {
+        struct base_buffer wide = { 0 };
+        json_error_t first = error;
+        if (widen_integers(text, bytes, &wide) == 0) {
+            value = json_loadb(wide.data, wide.length,
+                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+        }
+        base_buffer_free(&wide);
+        if (!value && json_error_code(&error) == json_error_numeric_overflow) {
+            error = first; /* its place is in the text as given */
+        }
+    }
     if (!value) {
         /* jansson does not always say so: a failed allocation can also leave the text empty */
         if (json_error_code(&error) == json_error_out_of_memory || !error.text[0]) {
@@ -64,8 +108,8 @@ int base_json_load(json_t **out, const char *path)
     return rc;
 }
 
-/* jansson 2.14 ignores a failure while it writes an object's key, so json_dumps can return text with a
- * hole when memory is short. The failure is remembered here instead. */
+/* jansson 2.14 ignores a failure while it writes an object's key, so json_dumps can return text
+ * with a hole when memory is short. The failure is remembered here instead. */
 struct dump {
     struct base_buffer buffer;
     bool failed;
