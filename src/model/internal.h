@@ -49,6 +49,7 @@ struct model {
     /* trainable only: the slots with rows > 0, in canonical order */
     struct model_parameter *list;
     size_t list_count;
+    struct tensor_workspace train_ws, train_arena; /* of model_backward, kept between calls */
 
     pthread_mutex_t lock; /* guards what follows */
     struct model_page *free_pages;

@@ -440,6 +440,8 @@ void model_free(struct model *m)
     for (size_t i = 0; i < m->list_count; i++)
         base_free((char *)m->list[i].name);
     base_free(m->list);
+    tensor_workspace_free(&m->train_ws);
+    tensor_workspace_free(&m->train_arena);
     model_pages_free(m);
     model_scratch_free(m->free_scratch);
     base_free(m->slots);

@@ -102,11 +102,11 @@ static int allocate_gradient(void *context, struct model *m, enum model_role rol
 {
     size_t *i = context;
     (void)role, (void)layer, (void)bias;
-    if (!s->gradient)
+    struct model_parameter *p = &m->list[(*i)++];
+    if (!s->gradient && !p->frozen)
         s->gradient = base_alloc_large(s->rows * s->columns * sizeof(real));
-    m->list[*i].gradient = s->gradient;
-    ++*i;
-    return s->gradient ? 0 : BASE_E_MEMORY;
+    p->gradient = s->gradient;
+    return s->gradient || p->frozen ? 0 : BASE_E_MEMORY;
 }
 
 int model_gradients_allocate(struct model *m)

@@ -282,6 +282,11 @@ static void pack_tile(const struct product *g, size_t row0, size_t k0, size_t kc
     size_t rows = g->m - row0 < tile ? g->m - row0 : tile;
     if (rows < tile)
         memset(dst, 0, kc * tile * sizeof *dst);
+    if (g->a_row == 1 && !g->round) { /* transposed operand: its rows lie side by side */
+        for (size_t p = 0; p < kc; p++)
+            memcpy(dst + p * tile, g->a + row0 + (k0 + p) * g->a_step, rows * sizeof *dst);
+        return;
+    }
     for (size_t r = 0; r < rows; r++) {
         const real *a = g->a + (row0 + r) * g->a_row + k0 * g->a_step;
         if (g->round)
