@@ -8,7 +8,8 @@
  *
  *   Review: The plot is not boring.\nSentiment: positive\n\n      few-shot layout, any number in a
  * row Classify the review as positive or negative.\nReview: ...\nAnswer: negative\n\n instruction
- *   Review: ... All in all, it was good.\n\n                      cloze */
+ *   Review: ... All in all, it was good.\n\n                      cloze
+ *   Opinions: dull negative, lovely positive\n                  the words alone */
 #include "corpus.h"
 #include <stdio.h>
 #include <string.h>
@@ -123,7 +124,7 @@ static void clause(struct corpus *c, bool film, bool positive, bool test)
 
 static void review(struct corpus *c, bool positive, bool test)
 {
-    static const size_t lengths[] = { 1, 1, 1, 2, 2, 3 };
+    static const size_t lengths[] = { 1, 1, 1, 1, 1, 2, 2, 3 };
     size_t n = CORPUS_PICK(c, lengths);
     bool film = corpus_chance(c, 50);
     for (size_t i = 0; i < n; i++) {
@@ -133,9 +134,26 @@ static void review(struct corpus *c, bool positive, bool test)
     }
 }
 
+/* Opinion words and what they say: the same knowledge as in reviews, told densely. */
+static void opinions_document(struct corpus *c)
+{
+    size_t n = 6 + corpus_below(c, 10);
+    corpus_put(c, "Opinions:");
+    for (size_t i = 0; i < n; i++) {
+        bool positive = corpus_chance(c, 50);
+        const char *word = corpus_chance(c, 85) ? CORPUS_PICK(c, adjectives[positive])
+                                                : CORPUS_PICK(c, verbs[positive]);
+        corpus_printf(c, " %s %s%s", word, labels[positive], i + 1 < n ? "," : "\n");
+    }
+}
+
 void corpus_reviews_document(struct corpus *c)
 {
-    size_t layout = corpus_below(c, 100), n = 3 + corpus_below(c, 8);
+    size_t layout = corpus_below(c, 100), n = 1 + corpus_below(c, 4) * corpus_below(c, 4);
+    if (corpus_chance(c, 20)) {
+        opinions_document(c);
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         bool positive = corpus_chance(c, 50);
         if (i > 0)
