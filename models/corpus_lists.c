@@ -135,15 +135,15 @@ static void list_line(struct corpus *c, const struct list *l)
     corpus_put(c, "\n");
 }
 
-/* The categories to ask about: those present and one at random, in random order. */
-static size_t list_questions(struct corpus *c, const struct list *l, size_t ask[5])
+/* The categories to ask about, in random order: the one the list was made for, the others it holds,
+ * and now and then one it does not hold (more would make 0 the answer to most questions). */
+static size_t list_questions(struct corpus *c, const struct list *l, size_t ask[6])
 {
-    size_t n = l->n_present, extra = corpus_below(c, CATEGORIES), order[5], all[5];
-    memcpy(all, l->present, n * sizeof *all);
-    for (size_t i = 0; i < l->n_present; i++)
-        if (l->present[i] == extra)
-            extra = CATEGORIES;
-    if (extra < CATEGORIES)
+    size_t n = 1, extra = corpus_below(c, CATEGORIES), order[6], all[6] = { l->present[0] };
+    for (size_t i = 1; i < l->n_present; i++)
+        if (list_count(l, l->present[i]) > 0)
+            all[n++] = l->present[i];
+    if (corpus_chance(c, 25) && extra != l->present[0] && list_count(l, extra) == 0)
         all[n++] = extra;
     corpus_sample(c, order, n, n);
     for (size_t i = 0; i < n; i++)
@@ -188,7 +188,7 @@ static void kinds_document(struct corpus *c)
 static void list_block(struct corpus *c, size_t layout)
 {
     struct list l;
-    size_t ask[5], n;
+    size_t ask[6], n;
     list_make(c, &l, false);
     n = list_questions(c, &l, ask);
     if (layout == 2)
