@@ -233,8 +233,26 @@ int model_config_from_gguf(struct model_config *c, const struct model_archive *a
     const struct model_architecture *arch = model_architecture_find_gguf(name);
     if (!arch)
         return unknown(where, name);
-    json_t *config = json_object(), *class = json_array();
+    json_t *config = NULL, *class = NULL;
     int rc = 0;
+    /* a file written by `assay convert` carries the config it came from, which says it all */
+    const char *own = json_string_value(json_object_get(metadata, "assay.config"));
+    if (own) {
+        rc = base_json_parse(&config, own, strlen(own), "assay.config");
+        if (!rc)
+            rc = model_config_from_json(c, config, where, a);
+        if (!rc && c->architecture->gguf_norm_offset)
+            c->norm_offset = 0;
+        if (!rc)
+            c->qkv_layout = MODEL_QKV_CONCAT;
+        if (out && !rc)
+            *out = config;
+        else
+            json_decref(config);
+        return rc;
+    }
+    config = json_object();
+    class = json_array();
     if (!config || !class || json_array_append_new(class, json_string(arch->hf_class)) ||
         json_object_set(config, "architectures", class) ||
         json_object_set_new(config, "model_type", json_string(arch->name)))
