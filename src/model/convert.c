@@ -76,6 +76,11 @@ static int open_source(struct convert *c)
     return rc;
 }
 
+static bool is_head(const char *name)
+{
+    return !strcmp(name, "lm_head.weight") || !strcmp(name, "embed_out.weight");
+}
+
 /* The source's tensor for a part: HF names with the family's prefix, with its tail, or bare. */
 static int find_tensor(const struct convert *c, const struct model_part *p,
                        const struct model_tensor **out)
@@ -100,6 +105,38 @@ static int find_tensor(const struct convert *c, const struct model_part *p,
     }
     base_free(bare);
     return 0;
+}
+
+/* Buffers (masks, rotary frequencies) follow from the config and stay behind, with a remark; a tied
+ * model's file may repeat the head; any other tensor that no part asked for is an error. */
+static int check_unused(struct job *j)
+{
+    struct convert *c = j->c;
+    size_t buffers = 0;
+    for (size_t i = 0; i < model_archive_count(c->archive); i++) {
+        const struct model_tensor *t = model_archive_at(c->archive, i);
+        bool known = c->from == CONVERT_GGUF
+                         ? !strcmp(t->name, "rope_freqs.weight") ||
+                               (c->config.tied && !strcmp(t->name, "output.weight"))
+                         : c->config.tied && is_head(t->name);
+        for (size_t k = 0; k < j->n_sources && !known; k++)
+            known = j->sources[k].tensor == t;
+        for (const char *const *s = c->config.architecture->ignored;
+             *s && !known && c->from == CONVERT_HF; s++)
+            if (base_ends_with(t->name, *s)) {
+                known = true;
+                buffers++;
+            }
+        if (!known)
+            return base_error_set(
+                BASE_E_FORMAT,
+                "%s: unexpected tensor %s: a %s model of this config has no such parameter",
+                t->file, t->name, c->config.architecture->name);
+    }
+    return buffers ? convert_remark(
+                         c, "%zu buffers that are no weights (masks and the like) were left out",
+                         buffers)
+                   : 0;
 }
 
 static int find_sources(struct job *j)
@@ -133,7 +170,7 @@ static int find_sources(struct job *j)
         }
     }
     base_free(parts);
-    return rc;
+    return rc ? rc : check_unused(j);
 }
 
 /* ---- rows ---- */
@@ -350,6 +387,33 @@ static char *hf_name(const struct job *j, const struct model_part *p)
     return name;
 }
 
+/* A tied model's directory that stored the head as well gets it again: the embedding's rows. */
+static int plan_repeated_head(struct job *j)
+{
+    static const char *const heads[] = { "lm_head.weight", "embed_out.weight" };
+    const char *records = json_string_value(
+        json_object_get(model_archive_metadata(j->c->archive), "assay.hf.tensors"));
+    for (size_t h = 0; h < 2 && records && j->to.tied; h++) {
+        char line[32];
+        snprintf(line, sizeof line, "\n%s ", heads[h]);
+        if (!strstr(records, line) && strncmp(records, line + 1, strlen(line) - 1))
+            continue;
+        for (size_t i = 0; i < j->n_targets; i++) {
+            if (j->targets[i].part.role != MODEL_EMBED)
+                continue;
+            struct target *t = add_target(j, base_strdup(heads[h]));
+            if (!t)
+                return BASE_E_MEMORY;
+            t->part = j->targets[i].part;
+            t->plan.rank = 2;
+            t->plan.dtype = hf_dtype(j, heads[h]);
+            memcpy(t->plan.shape, j->targets[i].plan.shape, sizeof t->plan.shape);
+            return 0;
+        }
+    }
+    return 0;
+}
+
 static int plan_parts(struct job *j)
 {
     struct convert *c = j->c;
@@ -376,6 +440,8 @@ static int plan_parts(struct job *j)
         smaller += gguf && c->has_dtype && c->dtype == TENSOR_Q8_0 && t->plan.dtype == TENSOR_F16;
     }
     base_free(parts);
+    if (!rc && !gguf)
+        rc = plan_repeated_head(j);
     if (!rc && smaller)
         rc = convert_remark(
             c, "%zu matrices have rows that are no multiple of 32 and became f16 instead of q8_0",

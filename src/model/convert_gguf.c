@@ -402,6 +402,24 @@ out:
 
 /* ---- what the way back needs ---- */
 
+/* A stored head that a tied model does not use and that is no repetition of another tensor: it is
+ * lost. */
+static bool is_stray_head(const struct model_archive *a, const struct model_tensor *t)
+{
+    if (strcmp(t->name, "lm_head.weight") && strcmp(t->name, "embed_out.weight"))
+        return false;
+    size_t others = 0;
+    for (size_t i = 0; i < model_archive_count(a); i++) {
+        const struct model_tensor *o = model_archive_at(a, i);
+        if (o == t || o->dtype != t->dtype || o->bytes != t->bytes)
+            continue;
+        others++;
+        if (!memcmp(o->data, t->data, t->bytes))
+            return false;
+    }
+    return others > 0; /* alone it is the embedding, by an alias */
+}
+
 static int add_way_back(struct convert *c, json_t *out)
 {
     static const char *const kept[] = { "tokenizer_config.json",
@@ -415,6 +433,8 @@ static int add_way_back(struct convert *c, json_t *out)
     int rc = keep_file(out, c->src, "config.json", "assay.config");
     for (size_t i = 0; i < model_archive_count(c->archive) && !rc; i++) {
         const struct model_tensor *t = model_archive_at(c->archive, i);
+        if (c->config.tied && is_stray_head(c->archive, t))
+            continue;
         rc = base_buffer_printf(&b, "%s %s\n", t->name, tensor_dtype_describe(t->dtype)->name);
     }
     if (!rc)
