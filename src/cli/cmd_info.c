@@ -250,13 +250,17 @@ static int lay_out_metadata(struct base_buffer *b, int columns, const json_t *me
         struct base_buffer v = { 0 };
         if (!s || (rc = base_buffer_printf(&v, "%.60s = ", key)))
             rc = rc ? rc : BASE_E_MEMORY;
-        /* one line of the value: control characters and what is beyond 100 characters say nothing
-         * here */
-        for (size_t i = 0; !rc && s[i] && i < 100; i++)
-            rc = base_buffer_append(&v, (unsigned char)s[i] < 32 || s[i] == 127 ? " " : s + i, 1);
-        if (!rc && strlen(s) > 100) {
+        /* one line of the value, runs of blanks as one; a long text (a template, a tokenizer) says
+         * no more than how it begins */
+        size_t length = s ? strlen(s) : 0, shown = length > 100 ? 40 : length;
+        for (size_t i = 0; !rc && i < shown; i++) {
+            bool blank = (unsigned char)s[i] <= 32 || s[i] == 127;
+            if (!blank || (v.length && v.data[v.length - 1] != ' '))
+                rc = base_buffer_append(&v, blank ? " " : s + i, 1);
+        }
+        if (!rc && shown < length) {
             v.length = base_utf8_complete(v.data, v.length);
-            rc = base_buffer_puts(&v, "...");
+            rc = base_buffer_printf(&v, "... (%zu bytes)", length);
         }
         if (!rc)
             rc = line(b, columns, first ? "metadata" : "", v.data);

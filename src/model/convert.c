@@ -387,21 +387,37 @@ static char *hf_name(const struct job *j, const struct model_part *p)
     return name;
 }
 
-/* A tied model's directory that stored the head as well gets it again: the embedding's rows. */
+static bool recorded(const char *records, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *p = records; p && *p; p = strchr(p, '\n'), p = p ? p + 1 : NULL)
+        if (!strncmp(p, name, n) && p[n] == ' ')
+            return true;
+    return false;
+}
+
+/* A tied model's directory that stored the head as well gets it again: the embedding's rows. One
+ * that stored only the head (the embedding being an alias in its metadata) gets only that. */
 static int plan_repeated_head(struct job *j)
 {
     static const char *const heads[] = { "lm_head.weight", "embed_out.weight" };
     const char *records = json_string_value(
         json_object_get(model_archive_metadata(j->c->archive), "assay.hf.tensors"));
     for (size_t h = 0; h < 2 && records && j->to.tied; h++) {
-        char line[32];
-        snprintf(line, sizeof line, "\n%s ", heads[h]);
-        if (!strstr(records, line) && strncmp(records, line + 1, strlen(line) - 1))
+        if (!recorded(records, heads[h]))
             continue;
         for (size_t i = 0; i < j->n_targets; i++) {
             if (j->targets[i].part.role != MODEL_EMBED)
                 continue;
-            struct target *t = add_target(j, base_strdup(heads[h]));
+            char *name = base_strdup(heads[h]);
+            if (!name)
+                return BASE_E_MEMORY;
+            if (!recorded(records, j->targets[i].plan.name)) {
+                base_free((char *)j->targets[i].plan.name);
+                j->targets[i].plan.name = name;
+                return 0;
+            }
+            struct target *t = add_target(j, name);
             if (!t)
                 return BASE_E_MEMORY;
             t->part = j->targets[i].part;
