@@ -441,6 +441,8 @@ static int embed_backward(struct pass *p)
                         1, p->embedded, w->columns, false));
         de = p->embedded;
     }
+    if (table->gradient && c->tied)
+        return model_tied_lookup(m, de, p->ids, p->table_rows, p->n, c->embed_scale);
     if (table->gradient)
         tensor_embed_gradient(table->gradient, de, p->ids, p->n, c->embed_width, c->embed_scale);
     return 0;
@@ -643,10 +645,16 @@ int model_backward(struct model *m, const struct model_row *rows, size_t n_rows,
     p.saved = base_alloc_zero(m->config.layers, sizeof *p.saved);
     p.inputs = base_alloc_zero(m->config.layers + 1, sizeof *p.inputs);
     int rc = p.saved && p.inputs ? 0 : BASE_E_MEMORY;
+    const bool tied = !rc && !pass->forward_only && m->config.tied &&
+                      model_slot(m, MODEL_EMBED, 0, false)->gradient;
+    if (tied)
+        model_tied_begin(m);
     for (size_t i = 0, count; !rc && i < n_rows; i += count) {
         count = next_group(rows, i, n_rows);
         rc = group(&p, rows + i, count, i, loss_sum, labels);
     }
+    if (tied)
+        model_tied_end(m);
     m->train_ws = p.ws;
     m->train_arena = p.arena;
     base_free(p.saved);
@@ -669,5 +677,11 @@ size_t model_backward_bytes(const struct model *m, size_t n_rows, size_t row_len
                 sizeof(real);
     base_free(p.saved);
     base_free(p.inputs);
+    if (m->config.tied && !pass->forward_only) { /* tied.c's rows: at most one per token */
+        size_t ids = n_rows * row_length;
+        ids = ids < m->config.vocabulary ? ids : m->config.vocabulary;
+        bytes += m->config.vocabulary * sizeof(int32_t) +
+                 ids * (2 * m->config.embed_width * sizeof(real) + sizeof(int32_t));
+    }
     return bytes;
 }

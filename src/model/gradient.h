@@ -53,7 +53,8 @@ struct model_pass {
 };
 /* Adds to *loss_sum (nats, double, summed in row then token order) and *labels, and accumulates
  * gradients. Bit-identical for any split of the same rows, in the same order, into calls (when
- * scale is the same). */
+ * scale is the same). Between model_gradients_zero and the last model_backward before a step the
+ * gradients are read only: a tied embedding's is put together from two parts after each call. */
 int model_backward(struct model *m, const struct model_row *rows, size_t n_rows,
                    const struct model_pass *pass, double *loss_sum, size_t *labels);
 /* Peak bytes model_backward needs for such rows beyond parameters and gradients. */

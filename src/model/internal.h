@@ -27,6 +27,16 @@ struct model_page {
     struct model_page *next; /* in the free list */
 };
 
+/* What tied.c keeps of an embedding that is also the head: for the ids looked up since the
+ * gradients were zeroed, both parts of their gradient. */
+struct model_tied {
+    int32_t *place; /* [vocabulary]: row in what follows, or -1; NULL until the first use */
+    int32_t *ids;   /* [count] */
+    real *head;     /* [count, columns] from the head's product */
+    real *lookup;   /* [count, columns] from the look-ups */
+    size_t count, capacity;
+};
+
 /* Buffers of one forward call; kept by the model for the next call. */
 struct model_scratch;
 
@@ -50,6 +60,7 @@ struct model {
     struct model_parameter *list;
     size_t list_count;
     struct tensor_workspace train_ws, train_arena; /* of model_backward, kept between calls */
+    struct model_tied tied;
 
     pthread_mutex_t lock; /* guards what follows */
     struct model_page *free_pages;
@@ -90,6 +101,15 @@ int model_prepare(struct model *m);
 int model_list_parameters(struct model *m);
 const struct model_config *model_get_config(const struct model *m);
 const struct model_archive *model_get_archive(const struct model *m);
+
+/* tied.c: around all of a model_backward call, begin and end; lookup instead of
+ * tensor_embed_gradient (places: scratch [n]); forget with the zeroing of gradients. */
+void model_tied_begin(struct model *m);
+int model_tied_lookup(struct model *m, const real *dy, const int32_t *ids, int32_t *places,
+                      size_t n, double scale);
+void model_tied_end(struct model *m);
+void model_tied_forget(struct model *m);
+void model_tied_free(struct model *m);
 
 /* sequence.c */
 struct model_sequence {

@@ -441,6 +441,7 @@ void model_free(struct model *m)
         base_free((char *)m->list[i].name);
     base_free(m->list);
     tensor_workspace_free(&m->train_ws);
+    model_tied_free(m);
     tensor_workspace_free(&m->train_arena);
     model_pages_free(m);
     model_scratch_free(m->free_scratch);

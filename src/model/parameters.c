@@ -101,9 +101,14 @@ static int allocate_gradient(void *context, struct model *m, enum model_role rol
                              bool bias, struct model_slot *s)
 {
     size_t *i = context;
-    (void)role, (void)layer, (void)bias;
+    (void)layer, (void)bias;
     struct model_parameter *p = &m->list[(*i)++];
-    if (!s->gradient && !p->frozen)
+    if (p->frozen) {
+        base_free_large(s->gradient, s->rows * s->columns * sizeof(real));
+        s->gradient = NULL;
+        if (role == MODEL_EMBED)
+            model_tied_forget(m);
+    } else if (!s->gradient)
         s->gradient = base_alloc_large(s->rows * s->columns * sizeof(real));
     p->gradient = s->gradient;
     return s->gradient || p->frozen ? 0 : BASE_E_MEMORY;
@@ -122,6 +127,7 @@ void model_gradients_zero(struct model *m)
     for (size_t i = 0; i < m->list_count; i++)
         if (m->list[i].gradient)
             memset(m->list[i].gradient, 0, m->list[i].rows * m->list[i].columns * sizeof(real));
+    model_tied_forget(m);
 }
 
 /* ---- new models ---- */
