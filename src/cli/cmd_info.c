@@ -22,7 +22,9 @@ const struct cli_command cli_command_info = {
                "(safetensors, PyTorch "
                ".bin, an index of shards), which is judged: exit 0 when it follows its format's "
                "rules in every "
-               "detail, 1 with one line that says what is wrong where.\n\n"
+               "detail, 1 with one line that says what is wrong where. A model whose tensors do "
+               "not fit its config "
+               "is shown, and exits 1 with a line about the first of them.\n\n"
                "Nothing is loaded but headers, so the answer comes at once however large the model "
                "is. --hash reads "
                "every byte: it prints the SHA-256 of each file, and a model hash over names, "
@@ -320,8 +322,14 @@ static int run(int argc, char **argv)
     json_t *d = NULL;
     if (model_describe(&d, path, &wanted))
         return cli_fail(command);
-    if (cli_common.json)
-        return cli_print_json(command, d);
+    const char *problem = json_string_value(json_object_get(d, "problem"));
+    if (problem)
+        fprintf(stderr, "assay info: %s\n", problem);
+    bool sound = !problem;
+    if (cli_common.json) {
+        rc = cli_print_json(command, d);
+        return rc ? rc : !sound;
+    }
     rc = lay_out(&b, base_terminal_columns(STDOUT_FILENO), d);
     if (!rc && cli_common.output && strcmp(cli_common.output, "-"))
         rc = base_file_write(cli_common.output, b.data, b.length);
@@ -330,5 +338,5 @@ static int run(int argc, char **argv)
     rc = rc ? cli_fail(command) : 0;
     base_buffer_free(&b);
     json_decref(d);
-    return rc;
+    return rc ? rc : !sound;
 }

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "model/architecture.h"
 #include "model/builtin.h"
+#include "model/internal.h"
 #include <assay/real.h>
 #include <assay/tokenizer.h>
 #include <string.h>
@@ -231,7 +232,7 @@ static bool is_builtin(const char *path)
 }
 
 /* Config and tokenizer of a directory or GGUF file; a bare weights file has neither. */
-static int describe_model(json_t *out, const char *path, const struct model_archive *a)
+static int describe_model(json_t *out, const char *path, struct model_archive *a)
 {
     struct model_config config = { 0 };
     json_t *object = NULL;
@@ -272,12 +273,16 @@ static int describe_model(json_t *out, const char *path, const struct model_arch
             goto out;
         /* a vocabulary-only file or a family that is not run here is still a sound file */
         if (name && model_architecture_find_gguf(name) && model_archive_count(a)) {
-            if ((rc = model_config_from_gguf(&config, a, NULL)))
+            rc = model_config_from_gguf(&config, a, NULL);
+            known = !rc;
+            if (rc && (rc == BASE_E_MEMORY || (rc = set_text(out, "problem", base_error_message()))))
                 goto out;
-            known = true;
         }
     }
     if (known && (rc = describe_config(out, &config)))
+        goto out;
+    if (known && (rc = model_check_tensors(&config, a, model_archive_format(a) == MODEL_GGUF)) &&
+        (rc == BASE_E_MEMORY || (rc = set_text(out, "problem", base_error_message()))))
         goto out;
     rc = tokenizer ? describe_tokenizer(out, path) : set(out, "tokenizer", json_null());
 out:

@@ -68,6 +68,10 @@ struct model {
     struct tokenizer *tokenizer;
 };
 
+/* Whether an archive's tensors are those of the config: names, shapes, formats, none too many. What
+ * model_load checks, without loading. */
+int model_check_tensors(const struct model_config *config, struct model_archive *archive,
+                        bool gguf);
 static inline bool model_role_in_layer(enum model_role role)
 {
     return role >= MODEL_NORM1 && role <= MODEL_POST2;

@@ -180,6 +180,16 @@ static int find_all(struct model *m, struct found **out, size_t *count)
     return 0;
 }
 
+int model_check_tensors(const struct model_config *config, struct model_archive *archive, bool gguf)
+{
+    struct model m = { .config = *config, .archive = archive, .gguf = gguf };
+    struct found *list = NULL;
+    size_t count;
+    int rc = find_all(&m, &list, &count);
+    base_free(list);
+    return rc;
+}
+
 /* ---- filling the slots ---- */
 
 /* Part rows [begin, ...) of a slot as reals. */
