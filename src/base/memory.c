@@ -41,10 +41,10 @@ static void *out_of_memory(size_t n, size_t size)
     return NULL;
 }
 
-static void *allocate(size_t n, size_t size, int zero)
+static void *allocate(size_t n, size_t size, int zero, int steady)
 {
     size_t bytes;
-    if (base_mul_size(n, size, &bytes) || bytes > PTRDIFF_MAX || must_fail()) {
+    if (base_mul_size(n, size, &bytes) || bytes > PTRDIFF_MAX || (!steady && must_fail())) {
         return out_of_memory(n, size);
     }
     bytes += bytes == 0;
@@ -58,12 +58,17 @@ static void *allocate(size_t n, size_t size, int zero)
 
 void *base_alloc(size_t n, size_t size)
 {
-    return allocate(n, size, 0);
+    return allocate(n, size, 0, 0);
+}
+
+void *base_alloc_steady(size_t bytes)
+{
+    return allocate(bytes, 1, 0, 1);
 }
 
 void *base_alloc_zero(size_t n, size_t size)
 {
-    return allocate(n, size, 1);
+    return allocate(n, size, 1, 0);
 }
 
 void *base_realloc(void *p, size_t n, size_t size)

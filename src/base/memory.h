@@ -8,6 +8,9 @@
  * valid pointer. _zero: zero-filled. Free with base_free (NULL is fine). */
 void *base_alloc(size_t n, size_t size);
 void *base_alloc_zero(size_t n, size_t size);
+/* bytes for a library that does not survive a failed allocation: counted as live, but passed by
+ * when a test makes allocations fail. */
+void *base_alloc_steady(size_t bytes);
 /* Grows or shrinks; on failure returns NULL and the old block stays valid. */
 void *base_realloc(void *p, size_t n, size_t size);
 char *base_strdup(const char *s);

@@ -1,6 +1,6 @@
-/* The promises about bits: a row's logits are the same for any batch, thread count, split into cached
- * and new tokens, fork, chunking, storage (packed or plain), hooks that change nothing. Models are made
- * here, of every family, wide enough to cross the kernels' tiles. */
+/* The promises about bits: a row's logits are the same for any batch, thread count, split into
+ * cached and new tokens, fork, chunking, storage (packed or plain), hooks that change nothing.
+ * Models are made here, of every family, wide enough to cross the kernels' tiles. */
 #include "base/memory.h"
 #include "model/gradient.h"
 #include "model/hooks.h"
@@ -14,19 +14,28 @@
 #include "support.h"
 
 static const char *const configs[] = {
-    "{\"model_type\":\"llama\",\"hidden_size\":48,\"intermediate_size\":80,\"num_hidden_layers\":3,\"num_attention_heads\":6,"
+    "{\"model_type\":\"llama\",\"hidden_size\":48,\"intermediate_size\":80,\"num_hidden_layers\":3,"
+    "\"num_attention_heads\":6,"
     "\"num_key_value_heads\":2,\"vocab_size\":77,\"max_position_embeddings\":1500}",
-    "{\"model_type\":\"gpt2\",\"n_embd\":40,\"n_layer\":2,\"n_head\":4,\"n_positions\":1500,\"vocab_size\":50}",
-    "{\"model_type\":\"mistral\",\"hidden_size\":64,\"intermediate_size\":96,\"num_hidden_layers\":2,\"num_attention_heads\":4,"
-    "\"num_key_value_heads\":2,\"vocab_size\":64,\"max_position_embeddings\":1500,\"sliding_window\":37}",
-    "{\"model_type\":\"gpt_neox\",\"hidden_size\":36,\"intermediate_size\":50,\"num_hidden_layers\":2,\"num_attention_heads\":3,"
+    "{\"model_type\":\"gpt2\",\"n_embd\":40,\"n_layer\":2,\"n_head\":4,\"n_positions\":1500,"
+    "\"vocab_size\":50}",
+    "{\"model_type\":\"mistral\",\"hidden_size\":64,\"intermediate_size\":96,\"num_hidden_layers\":"
+    "2,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":2,\"vocab_size\":64,\"max_position_embeddings\":1500,\"sliding_"
+    "window\":37}",
+    "{\"model_type\":\"gpt_neox\",\"hidden_size\":36,\"intermediate_size\":50,\"num_hidden_"
+    "layers\":2,\"num_attention_heads\":3,"
     "\"vocab_size\":45,\"max_position_embeddings\":1500,\"rotary_pct\":0.5}",
-    "{\"model_type\":\"opt\",\"hidden_size\":32,\"ffn_dim\":64,\"num_hidden_layers\":2,\"num_attention_heads\":2,\"vocab_size\":40,"
+    "{\"model_type\":\"opt\",\"hidden_size\":32,\"ffn_dim\":64,\"num_hidden_layers\":2,\"num_"
+    "attention_heads\":2,\"vocab_size\":40,"
     "\"max_position_embeddings\":1500,\"word_embed_proj_dim\":16,\"do_layer_norm_before\":false}",
-    "{\"model_type\":\"gemma2\",\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_layers\":2,\"num_attention_heads\":4,"
-    "\"num_key_value_heads\":1,\"head_dim\":12,\"vocab_size\":40,\"max_position_embeddings\":1500,\"sliding_window\":20}",
+    "{\"model_type\":\"gemma2\",\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_layers\":"
+    "2,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":1,\"head_dim\":12,\"vocab_size\":40,\"max_position_embeddings\":1500,"
+    "\"sliding_window\":20}",
     "{\"model_type\":\"bloom\",\"hidden_size\":36,\"n_layer\":2,\"n_head\":6,\"vocab_size\":40}",
-    "{\"model_type\":\"gpt_neo\",\"hidden_size\":32,\"num_layers\":2,\"num_heads\":2,\"vocab_size\":40,\"max_position_embeddings\":1500,"
+    "{\"model_type\":\"gpt_neo\",\"hidden_size\":32,\"num_layers\":2,\"num_heads\":2,\"vocab_"
+    "size\":40,\"max_position_embeddings\":1500,"
     "\"attention_types\":[[[\"global\",\"local\"],1]],\"window_size\":9}",
 };
 #define CONFIGS (sizeof configs / sizeof *configs)
@@ -116,14 +125,16 @@ static void batches_threads_and_caches(void **state)
                             struct sink one = { &at, v, 0 };
                             assert_int_equal(model_forward(m, &half, 1, collect, &one, NULL), 0);
                         }
-                        items[i] = (struct model_item){ s[i], ids[i] + first, lengths[i] - first, 0 };
+                        items[i] =
+                            (struct model_item){ s[i], ids[i] + first, lengths[i] - first, 0 };
                         out[i] += first * v;
                     }
                     assert_int_equal(model_forward(m, items, n, collect, &sink, NULL), 0);
                     for (size_t i = 0; i < n; i++) {
                         out[i] -= (lengths[i] - items[i].n) * v;
                         if (memcmp(out[i], alone[i], lengths[i] * v * sizeof **out))
-                            fail_msg("%s: batch %zu, item %zu, %d threads, cached %zu: bits differ", model_architecture(m), n, i, threads, cached);
+                            fail_msg("%s: batch %zu, item %zu, %d threads, cached %zu: bits differ",
+                                     model_architecture(m), n, i, threads, cached);
                         free(out[i]);
                         model_sequence_free(s[i]);
                     }
@@ -258,10 +269,22 @@ static real *run_hooked(struct model *m, const int32_t *ids, size_t n, struct mo
 static void hooks_keep_bits(void **state)
 {
     (void)state;
-    static const char *const sites[] = { "hook_embed", "blocks.1.hook_resid_pre", "blocks.1.attn.hook_q", "blocks.1.attn.hook_k",
-        "blocks.1.attn.hook_v", "blocks.1.attn.hook_attn_scores", "blocks.1.attn.hook_pattern", "blocks.1.attn.hook_z",
-        "blocks.1.attn.hook_result", "blocks.1.hook_attn_out", "blocks.1.hook_resid_mid", "blocks.1.mlp.hook_pre",
-        "blocks.1.mlp.hook_post", "blocks.1.hook_mlp_out", "blocks.1.hook_resid_post", "ln_final.hook_normalized" };
+    static const char *const sites[] = { "hook_embed",
+                                         "blocks.1.hook_resid_pre",
+                                         "blocks.1.attn.hook_q",
+                                         "blocks.1.attn.hook_k",
+                                         "blocks.1.attn.hook_v",
+                                         "blocks.1.attn.hook_attn_scores",
+                                         "blocks.1.attn.hook_pattern",
+                                         "blocks.1.attn.hook_z",
+                                         "blocks.1.attn.hook_result",
+                                         "blocks.1.hook_attn_out",
+                                         "blocks.1.hook_resid_mid",
+                                         "blocks.1.mlp.hook_pre",
+                                         "blocks.1.mlp.hook_post",
+                                         "blocks.1.hook_mlp_out",
+                                         "blocks.1.hook_resid_post",
+                                         "ln_final.hook_normalized" };
     for (size_t c = 0; c < 4; c++) {
         struct model *m = make(c);
         size_t v = model_vocabulary(m), n = 41;
@@ -271,7 +294,8 @@ static void hooks_keep_bits(void **state)
         for (size_t i = 0; i < sizeof sites / sizeof *sites; i++) {
             struct model_hooks *h;
             struct tap t = { .width = 2048 };
-            size_t index, head = strstr(sites[i], "scores") || strstr(sites[i], "pattern") ? 1 : MODEL_ANY;
+            size_t index,
+                head = strstr(sites[i], "scores") || strstr(sites[i], "pattern") ? 1 : MODEL_ANY;
             t.kept = calloc(n * t.width, sizeof *t.kept);
             assert_int_equal(model_hooks_new(&h, m), 0);
             int rc = model_hooks_add(h, sites[i], MODEL_ANY, MODEL_ANY, head, tap_row, &t, &index);
@@ -282,7 +306,8 @@ static void hooks_keep_bits(void **state)
                 for (t.write = 0; t.write < 2; t.write++) {
                     real *out = run_hooked(m, ids, n, h);
                     if (memcmp(out, clean, n * v * sizeof *out))
-                        fail_msg("%s: %s: %s changed the bits", model_architecture(m), sites[i], t.write ? "writing back" : "reading");
+                        fail_msg("%s: %s: %s changed the bits", model_architecture(m), sites[i],
+                                 t.write ? "writing back" : "reading");
                     free(out);
                 }
                 assert_int_equal(model_hooks_fired(h, index), 2 * n);
@@ -314,7 +339,8 @@ static void hooks_are_causal_and_checked(void **state)
     struct tap t = { .width = 2048, .write = 2 };
     t.kept = calloc(n * t.width, sizeof *t.kept);
     assert_int_equal(model_hooks_new(&h, m), 0);
-    assert_int_equal(model_hooks_add(h, "blocks.*.hook_resid_post", 0, 17, MODEL_ANY, tap_row, &t, NULL), 0);
+    assert_int_equal(
+        model_hooks_add(h, "blocks.*.hook_resid_post", 0, 17, MODEL_ANY, tap_row, &t, NULL), 0);
     real *out = run_hooked(m, ids, n, h);
     assert_int_equal(t.calls, model_layers(m));
     assert_memory_equal(out, clean, 17 * v * sizeof *out);
@@ -326,8 +352,10 @@ static void hooks_are_causal_and_checked(void **state)
     assert_int_equal(model_hooks_fired(h, never), 0);
     assert_int_equal(model_hooks_check(h), BASE_E_ARGUMENT);
     assert_non_null(strstr(base_error_message(), "never fired"));
-    assert_int_equal(model_hooks_add(h, "blocks.3.hook_resid_post", 0, 0, 0, tap_row, &t, NULL), BASE_E_ARGUMENT);
-    assert_int_equal(model_hooks_add(h, "blocks.0.nothing", 0, 0, 0, tap_row, &t, NULL), BASE_E_ARGUMENT);
+    assert_int_equal(model_hooks_add(h, "blocks.3.hook_resid_post", 0, 0, 0, tap_row, &t, NULL),
+                     BASE_E_ARGUMENT);
+    assert_int_equal(model_hooks_add(h, "blocks.0.nothing", 0, 0, 0, tap_row, &t, NULL),
+                     BASE_E_ARGUMENT);
     model_hooks_free(h);
     free(t.kept), free(out), free(clean);
     model_free(m);
@@ -357,7 +385,8 @@ static void bad_batches(void **state)
     model_free(m);
 }
 
-/* Every allocation of create, save, load and run fails once: an error, no leak, no half-written model. */
+/* Every allocation of create, save, load and run fails once: an error, no leak, no half-written
+ * model. */
 static void memory_runs_out(void **state)
 {
     (void)state;
@@ -399,9 +428,13 @@ static void memory_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(batches_threads_and_caches), cmocka_unit_test(forks), cmocka_unit_test(chunks_and_storage),
-        cmocka_unit_test(hooks_keep_bits), cmocka_unit_test(hooks_are_causal_and_checked),
-        cmocka_unit_test(bad_batches), cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(batches_threads_and_caches),
+        cmocka_unit_test(forks),
+        cmocka_unit_test(chunks_and_storage),
+        cmocka_unit_test(hooks_keep_bits),
+        cmocka_unit_test(hooks_are_causal_and_checked),
+        cmocka_unit_test(bad_batches),
+        cmocka_unit_test(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

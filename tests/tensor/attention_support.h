@@ -1,5 +1,5 @@
-/* Attention by its definition, in double, and gradients by the chain rule's definition: what the blocked
- * code is checked against. */
+/* Attention by its definition, in double, and gradients by the chain rule's definition: what the
+ * blocked code is checked against. */
 #ifndef TESTS_ATTENTION_SUPPORT_H
 #define TESTS_ATTENTION_SUPPORT_H
 #include "base/memory.h"
@@ -15,8 +15,9 @@ struct case_ {
     int alibi;
 };
 static const struct case_ cases[] = {
-    { 1, 1, 1, 4, 0, 0, 0 },   { 5, 2, 1, 6, 0, 0, 0 },  { 33, 4, 2, 16, 0, 0, 0 }, { 70, 3, 3, 20, 4, 0, 0 },
-    { 100, 4, 1, 64, 40, 0, 0 }, { 65, 2, 2, 33, 0, 5, 0 }, { 90, 4, 4, 8, 0, 0, 1 },  { 130, 6, 2, 32, 33, 3, 1 },
+    { 1, 1, 1, 4, 0, 0, 0 },   { 5, 2, 1, 6, 0, 0, 0 },     { 33, 4, 2, 16, 0, 0, 0 },
+    { 70, 3, 3, 20, 4, 0, 0 }, { 100, 4, 1, 64, 40, 0, 0 }, { 65, 2, 2, 33, 0, 5, 0 },
+    { 90, 4, 4, 8, 0, 0, 1 },  { 130, 6, 2, 32, 33, 3, 1 },
 };
 #define CASES (sizeof cases / sizeof *cases)
 
@@ -33,24 +34,31 @@ static struct tensor_attention attention_for(const struct case_ *c, real slopes[
 {
     for (size_t h = 0; h < 8; h++)
         slopes[h] = (real)ldexp(1, -(int)h - 1);
-    return (struct tensor_attention){ .heads = c->heads, .kv_heads = c->kv, .head_dim = c->d,
-                                      .scale = (real)(1 / sqrt((double)c->d)), .softcap = (real)c->softcap,
-                                      .window = c->window, .slopes = c->alibi ? slopes : NULL };
+    return (struct tensor_attention){ .heads = c->heads,
+                                      .kv_heads = c->kv,
+                                      .head_dim = c->d,
+                                      .scale = (real)(1 / sqrt((double)c->d)),
+                                      .softcap = (real)c->softcap,
+                                      .window = c->window,
+                                      .slopes = c->alibi ? slopes : NULL };
 }
 
 /* z [n, heads*d] of rows [q, k, v] with leading dimension ld. */
-static void reference(const struct tensor_attention *a, const real *qkv, size_t ld, size_t n, double *z)
+static void reference(const struct tensor_attention *a, const real *qkv, size_t ld, size_t n,
+                      double *z)
 {
     size_t nq = a->heads * a->head_dim, nk = a->kv_heads * a->head_dim;
     double *p = malloc(n * sizeof *p);
     for (size_t h = 0; h < a->heads; h++)
         for (size_t i = 0; i < n; i++) {
-            size_t kv = h / (a->heads / a->kv_heads), first = a->window && i + 1 > a->window ? i + 1 - a->window : 0;
+            size_t kv = h / (a->heads / a->kv_heads),
+                   first = a->window && i + 1 > a->window ? i + 1 - a->window : 0;
             double top = -1e300, sum = 0;
             for (size_t j = first; j <= i; j++) {
                 double s = 0;
                 for (size_t e = 0; e < a->head_dim; e++)
-                    s += (double)qkv[i * ld + h * a->head_dim + e] * (double)qkv[j * ld + nq + kv * a->head_dim + e];
+                    s += (double)qkv[i * ld + h * a->head_dim + e] *
+                         (double)qkv[j * ld + nq + kv * a->head_dim + e];
                 s *= (double)a->scale;
                 if (a->softcap > 0)
                     s = (double)a->softcap * tanh(s / (double)a->softcap);

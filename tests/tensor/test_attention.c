@@ -15,10 +15,13 @@ static void matches_definition(void **state)
         real slopes[8];
         struct tensor_attention a = attention_for(c, slopes);
         size_t nq = c->heads * c->d, ld = nq + 2 * c->kv * c->d;
-        real *qkv = random_reals(c->n * ld, i), *z = malloc(c->n * nq * sizeof *z), *one = malloc(c->n * nq * sizeof *z);
+        real *qkv = random_reals(c->n * ld, i), *z = malloc(c->n * nq * sizeof *z),
+             *one = malloc(c->n * nq * sizeof *z);
         double *want = malloc(c->n * nq * sizeof *want);
         real **pages = make_pages(&a, qkv, ld, c->n);
-        struct tensor_queries q = { .q = qkv, .ldq = ld, .z = z, .ldz = nq, .n = c->n, .pages = pages };
+        struct tensor_queries q = {
+            .q = qkv, .ldq = ld, .z = z, .ldz = nq, .n = c->n, .pages = pages
+        };
         assert_int_equal(tensor_attention_forward(&ws, &a, &q, 1), 0);
         reference(&a, qkv, ld, c->n, want);
         for (size_t j = 0; j < c->n * nq; j++)
@@ -31,8 +34,15 @@ static void matches_definition(void **state)
         for (size_t r = 0; r < c->n; r++) {
             if (r % 32 == 0)
                 grown[r / 32] = calloc(tensor_attention_page(&a), sizeof **grown);
-            tensor_attention_write(&a, grown[r / 32], r % 32, qkv + r * ld + nq, qkv + r * ld + nq + c->kv * c->d);
-            struct tensor_queries single = { .q = qkv + r * ld, .ldq = ld, .z = one + r * nq, .ldz = nq, .n = 1, .start = r, .pages = grown };
+            tensor_attention_write(&a, grown[r / 32], r % 32, qkv + r * ld + nq,
+                                   qkv + r * ld + nq + c->kv * c->d);
+            struct tensor_queries single = { .q = qkv + r * ld,
+                                             .ldq = ld,
+                                             .z = one + r * nq,
+                                             .ldz = nq,
+                                             .n = 1,
+                                             .start = r,
+                                             .pages = grown };
             assert_int_equal(tensor_attention_forward(&ws, &a, &single, 1), 0);
         }
         assert_memory_equal(z, one, c->n * nq * sizeof *z);
@@ -48,7 +58,8 @@ static void matches_definition(void **state)
             two[1].z = one + cut * nq;
             two[1].n = c->n - cut;
             two[1].start = cut;
-            assert_int_equal(tensor_attention_forward(&ws, &a, cut ? two : two + 1, cut ? 2 : 1), 0);
+            assert_int_equal(tensor_attention_forward(&ws, &a, cut ? two : two + 1, cut ? 2 : 1),
+                             0);
             assert_memory_equal(z, one, c->n * nq * sizeof *z);
         }
         base_threads_set(0);
@@ -63,13 +74,18 @@ static void matches_definition(void **state)
     tensor_workspace_free(&ws);
 }
 
-/* A model that was trained without dropout sees the mean: E[dropout(z)] = z; and a mask is a function of
- * its names only. */
+/* A model that was trained without dropout sees the mean: E[dropout(z)] = z; and a mask is a
+ * function of its names only. */
 static void dropout_is_named_and_unbiased(void **state)
 {
     (void)state;
     struct tensor_workspace ws = { 0 };
-    struct tensor_attention a = { .heads = 2, .kv_heads = 2, .head_dim = 8, .scale = 1, .dropout = 0.25, .dropout_key = { 3, 4 } };
+    struct tensor_attention a = { .heads = 2,
+                                  .kv_heads = 2,
+                                  .head_dim = 8,
+                                  .scale = 1,
+                                  .dropout = 0.25,
+                                  .dropout_key = { 3, 4 } };
     size_t n = 40, ld = 48;
     real *qkv = random_reals(n * ld, 99), z[40 * 16], again[40 * 16];
     double mean[40 * 16] = { 0 }, clean[40 * 16];
@@ -95,6 +111,7 @@ static void dropout_is_named_and_unbiased(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(matches_definition), cmocka_unit_test(dropout_is_named_and_unbiased) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(matches_definition),
+                                        cmocka_unit_test(dropout_is_named_and_unbiased) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

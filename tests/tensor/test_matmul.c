@@ -1,5 +1,6 @@
 /* Matrix products: against sums in double, and bit for bit against every other way to the same
- * product: row by row, with other thread counts, in pieces over the inner index, from every storage. */
+ * product: row by row, with other thread counts, in pieces over the inner index, from every
+ * storage. */
 #include "base/memory.h"
 #include "base/rng.h"
 #include "tensor/kernels_table.h"
@@ -33,7 +34,8 @@ static void *store(enum tensor_dtype dtype, float *w, size_t n, size_t k)
     return stored;
 }
 
-static void check_double(const float *y, const float *x, const float *w, const float *bias, size_t m, size_t n, size_t k)
+static void check_double(const float *y, const float *x, const float *w, const float *bias,
+                         size_t m, size_t n, size_t k)
 {
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < n; j++) {
@@ -45,13 +47,17 @@ static void check_double(const float *y, const float *x, const float *w, const f
             }
             sum += bias ? (double)bias[j] : 0;
             /* k roundings of a chain: |error| <= k eps sum|terms|, far less in practice */
-            double bound = (4 + sqrt((double)k)) * 6e-8 * (size + (bias ? fabs((double)bias[j]) : 0)) + 1e-30;
+            double bound =
+                (4 + sqrt((double)k)) * 6e-8 * (size + (bias ? fabs((double)bias[j]) : 0)) + 1e-30;
             if (fabs(sum - (double)y[i * n + j]) > bound)
-                fail_msg("m %zu n %zu k %zu at (%zu, %zu): %.9g, expected %.9g", m, n, k, i, j, (double)y[i * n + j], sum);
+                fail_msg("m %zu n %zu k %zu at (%zu, %zu): %.9g, expected %.9g", m, n, k, i, j,
+                         (double)y[i * n + j], sum);
         }
 }
 
-static const size_t shapes[][3] = { { 1, 1, 1 }, { 1, 33, 7 }, { 2, 32, 384 }, { 3, 100, 385 }, { 14, 64, 64 }, { 15, 31, 800 }, { 29, 130, 96 }, { 97, 257, 64 }, { 1000, 40, 32 } };
+static const size_t shapes[][3] = { { 1, 1, 1 },     { 1, 33, 7 },    { 2, 32, 384 },
+                                    { 3, 100, 385 }, { 14, 64, 64 },  { 15, 31, 800 },
+                                    { 29, 130, 96 }, { 97, 257, 64 }, { 1000, 40, 32 } };
 
 static void products_match_double(void **state)
 {
@@ -65,7 +71,9 @@ static void products_match_double(void **state)
         for (size_t j = 0; j < n; j++)
             rows[j] = w + j * k;
         struct tensor_matrix mat;
-        assert_int_equal(tensor_matrix_pack(&mat, n, k, (struct tensor_rows){ rows, 1, TENSOR_F32 }, TENSOR_COMPUTE_REAL), 0);
+        assert_int_equal(tensor_matrix_pack(&mat, n, k, (struct tensor_rows){ rows, 1, TENSOR_F32 },
+                                            TENSOR_COMPUTE_REAL),
+                         0);
         assert_int_equal(tensor_matmul(&ws, y, n, x, k, m, &mat, b), 0);
         check_double(y, x, w, b, m, n, k);
         /* unpacked operand: the same bits */
@@ -86,7 +94,10 @@ static void products_match_double(void **state)
         struct tensor_matrix transposed;
         for (size_t j = 0; j < n; j++)
             rows[j] = wt + j;
-        assert_int_equal(tensor_matrix_pack(&transposed, n, k, (struct tensor_rows){ rows, n, TENSOR_F32 }, TENSOR_COMPUTE_REAL), 0);
+        assert_int_equal(tensor_matrix_pack(&transposed, n, k,
+                                            (struct tensor_rows){ rows, n, TENSOR_F32 },
+                                            TENSOR_COMPUTE_REAL),
+                         0);
         assert_int_equal(tensor_matmul(&ws, g, n, x, k, m, &transposed, NULL), 0);
         assert_memory_equal(y, g, m * n * sizeof *y);
         /* one row at a time, and in two pieces over the inner index: the same bits */
@@ -95,7 +106,8 @@ static void products_match_double(void **state)
         assert_memory_equal(y, g, m * n * sizeof *y);
         size_t half = k / 2;
         assert_int_equal(tensor_gemm(&ws, m, n, half, x, k, 1, w, 1, k, g, n, false), 0);
-        assert_int_equal(tensor_gemm(&ws, m, n, k - half, x + half, k, 1, w + half, 1, k, g, n, true), 0);
+        assert_int_equal(
+            tensor_gemm(&ws, m, n, k - half, x + half, k, 1, w + half, 1, k, g, n, true), 0);
         assert_memory_equal(y, g, m * n * sizeof *y);
         for (int t = 1; t <= 3; t++) {
             base_threads_set(t);
@@ -123,7 +135,8 @@ static void stored_formats_match_f32(void **state)
     for (size_t t = 0; t < 3; t++)
         for (size_t m = 1; m <= 20; m += 19) {
             size_t n = 70, k = 832;
-            float *x = random_floats(m * k, 4), *w = random_floats(n * k, 5), y[20 * 70], g[20 * 70], row[832];
+            float *x = random_floats(m * k, 4), *w = random_floats(n * k, 5), y[20 * 70],
+                  g[20 * 70], row[832];
             void *stored = store(types[t], w, n, k);
             size_t bytes;
             tensor_dtype_bytes(types[t], k, &bytes);
@@ -133,8 +146,13 @@ static void stored_formats_match_f32(void **state)
                 plain[j] = w + j * k;
             }
             struct tensor_matrix a, b;
-            assert_int_equal(tensor_matrix_pack(&a, n, k, (struct tensor_rows){ rows, 1, types[t] }, TENSOR_COMPUTE_REAL), 0);
-            assert_int_equal(tensor_matrix_pack(&b, n, k, (struct tensor_rows){ plain, 1, TENSOR_F32 }, TENSOR_COMPUTE_REAL), 0);
+            assert_int_equal(tensor_matrix_pack(&a, n, k, (struct tensor_rows){ rows, 1, types[t] },
+                                                TENSOR_COMPUTE_REAL),
+                             0);
+            assert_int_equal(tensor_matrix_pack(&b, n, k,
+                                                (struct tensor_rows){ plain, 1, TENSOR_F32 },
+                                                TENSOR_COMPUTE_REAL),
+                             0);
             assert_true(a.bytes < b.bytes);
             assert_int_equal(tensor_matmul(&ws, y, n, x, k, m, &a, NULL), 0);
             assert_int_equal(tensor_matmul(&ws, g, n, x, k, m, &b, NULL), 0);
@@ -159,7 +177,9 @@ static void bf16_products(void **state)
     for (size_t j = 0; j < n; j++)
         rows[j] = w + j * k;
     struct tensor_matrix a;
-    assert_int_equal(tensor_matrix_pack(&a, n, k, (struct tensor_rows){ rows, 1, TENSOR_F32 }, TENSOR_COMPUTE_BF16), 0);
+    assert_int_equal(tensor_matrix_pack(&a, n, k, (struct tensor_rows){ rows, 1, TENSOR_F32 },
+                                        TENSOR_COMPUTE_BF16),
+                     0);
     assert_int_equal(tensor_matmul(&ws, y, n, x, k, m, &a, NULL), 0);
     for (size_t i = 0; i < m; i++) /* each row alone: the same bits */
         assert_int_equal(tensor_matmul(&ws, g + i * n, n, x + i * k, k, 1, &a, NULL), 0);
@@ -210,7 +230,10 @@ static void empty_and_overflow(void **state)
     assert_true(c[3] == 0);
     struct tensor_matrix m;
     const void *rows[1] = { &one };
-    assert_int_equal(tensor_matrix_pack(&m, SIZE_MAX / 8, 8, (struct tensor_rows){ rows, 1, TENSOR_F32 }, TENSOR_COMPUTE_REAL), BASE_E_MEMORY);
+    assert_int_equal(tensor_matrix_pack(&m, SIZE_MAX / 8, 8,
+                                        (struct tensor_rows){ rows, 1, TENSOR_F32 },
+                                        TENSOR_COMPUTE_REAL),
+                     BASE_E_MEMORY);
     tensor_workspace_free(&ws);
 }
 
