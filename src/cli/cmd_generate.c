@@ -209,12 +209,14 @@ static json_t *json_comparison(const struct state *s, const struct eval_comparis
 static int lay_out_comparison(struct base_buffer *b, const struct state *s,
                               const struct eval_comparison *all)
 {
-    static const struct cli_column columns[] = {
-        { "strategy", false, false },    { "same seed", false, false },
-        { "other seeds", false, false }, { "ln p/token", true, false },
-        { "variety", true, false },      { "text", false, true }
-    };
-    struct cli_table table = { .columns = columns, .n_columns = 6 };
+    static const struct cli_column columns[] = { { "strategy", false, false },
+                                                 { "same seed", false, false },
+                                                 { "other seeds", false, false },
+                                                 { "ln p/token", true, false },
+                                                 { "variety", true, false } };
+    static const struct cli_column texts[] = { { "", false, false }, { "", false, true } };
+    struct cli_table table = { .columns = columns, .n_columns = 5 };
+    struct cli_table written = { .columns = texts, .n_columns = 2 };
     for (size_t i = 0; i < eval_strategy_count; i++) {
         const struct eval_comparison *c = &all[i];
         const struct generate_result *r = &c->same[0];
@@ -229,10 +231,14 @@ static int lay_out_comparison(struct base_buffer *b, const struct state *s,
         cli_table_add(&table, "%.0f %%", 100 * c->distinct_bigrams);
         if (!r->text)
             append_ids(&ids, r);
-        cli_table_add(&table, "%s", r->text ? r->text : ids.data ? ids.data : "");
+        cli_table_add(&written, "%s", eval_strategies[i].name);
+        cli_table_add(&written, "%s", r->text ? r->text : ids.data ? ids.data : "");
         base_buffer_free(&ids);
     }
-    int rc = cli_table_append(b, &table);
+    int rc = cli_table_append(b, &table), failed;
+    rc = rc ? rc : base_buffer_puts(b, "\n");
+    failed = cli_table_append(b, &written);
+    rc = rc ? rc : failed;
     if (rc == 0)
         rc = base_buffer_printf(
             b,

@@ -37,6 +37,7 @@ struct target {
 struct state {
     struct model *model;
     const struct tokenizer *tokenizer; /* NULL: ids only */
+    bool by_ids;                       /* the prompt was given as ids */
     struct eval_ids prompt;
     struct eval_cut cut;
     real *logits; /* [vocabulary] */
@@ -92,10 +93,25 @@ static int encode_target(struct state *s, const struct cli_input *input, const c
         }
         eval_ids_free(&joint);
     }
-    rc = eval_encode(s->tokenizer, "the target", t->text, length, EVAL_BOS_NO, &joint);
+    if ((rc = eval_encode(s->tokenizer, "the target", t->text, length, EVAL_BOS_NO, &joint)))
+        return rc;
     t->ids = joint.at;
     t->count = joint.count;
-    return rc;
+    if (length < 2 || t->text[0] != ' ')
+        return 0;
+    /* tokenizers that put a blank in front of every text would see two of them */
+    struct eval_ids bare;
+    if ((rc = eval_encode(s->tokenizer, "the target", t->text + 1, length - 1, EVAL_BOS_NO, &bare)))
+        return rc;
+    const char *piece = tokenizer_piece(s->tokenizer, bare.at[0]);
+    if (piece && strncmp(piece, "\xe2\x96\x81", 3) == 0) {
+        base_free(t->ids);
+        t->ids = bare.at;
+        t->count = bare.count;
+    } else {
+        eval_ids_free(&bare);
+    }
+    return 0;
 }
 
 /* Runs the prompt, then scores what follows the first token of longer targets. */
@@ -243,8 +259,8 @@ static int lay_out(struct base_buffer *b, const struct state *s)
     if (rc || s->n_targets == 0)
         return rc;
     static const struct cli_column target_columns[] = {
-        { "target", false, true }, { "id", true, false },   { "p", true, false },
-        { "ln p", true, false },   { "rank", true, false }, { "", false, false }
+        { "target", false, false }, { "id", true, false },   { "p", true, false },
+        { "ln p", true, false },    { "rank", true, false }, { "", false, true }
     };
     struct cli_table targets = { .columns = target_columns, .n_columns = 6 };
     for (size_t i = 0; i < s->n_targets; i++) {
@@ -272,7 +288,6 @@ static int prepare(struct state *s, const struct cli_input *input, const char *a
     size_t bytes = 0;
     if (model_tokenizer(s->model, &s->tokenizer))
         s->tokenizer = NULL;
-    struct cli_input given = *input;
     int rc = 0;
     if (!input->ids) {
         const struct tokenizer *needed;
@@ -284,7 +299,7 @@ static int prepare(struct state *s, const struct cli_input *input, const char *a
             (rc = cli_input_text(argument, &prompt, &bytes)) ||
             (rc = eval_encode(needed, "the prompt", prompt, bytes, bos, &s->prompt)))
             goto out;
-    } else if ((rc = cli_input_ids(&given, s->model, "the prompt", NULL, &s->prompt))) {
+    } else if ((rc = cli_input_ids(input, s->model, "the prompt", NULL, &s->prompt))) {
         goto out;
     }
     for (size_t i = 0; rc == 0 && i < s->n_targets; i++)
@@ -322,7 +337,7 @@ static int run(int argc, char **argv)
                                                       : "give one prompt (quote it), or --ids");
     if (top < 0)
         return cli_usage(&cli_command_next, "--top must be 0 or more");
-    struct state s = { .top = (size_t)top, .n_targets = targets.count };
+    struct state s = { .top = (size_t)top, .n_targets = targets.count, .by_ids = input.ids };
     if ((rc = cli_load_model(&cli_command_next, &s.model)))
         return rc;
     s.targets = base_alloc_zero(targets.count, sizeof *s.targets);

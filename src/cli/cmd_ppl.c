@@ -136,20 +136,23 @@ static int print_json(const struct state *s)
     return cli_print_json(&cli_command_ppl, o);
 }
 
-/* What stands in a method's specification column. */
-static void add_spec(struct cli_table *t, const struct state *s, int k)
+/* One line on how a method's figure came about. */
+static int append_spec(struct base_buffer *b, const struct state *s, int k)
 {
     const struct eval_perplexity_report *r = &s->report;
+    int rc = base_buffer_printf(b, "  %-8s ", method_names[k]);
+    if (rc)
+        return rc;
     if (k == EVAL_ROLLING)
-        cli_table_add(t, "window %zu, prefix id %d", r->window, r->prefix);
-    else if (k == EVAL_STRIDED && r->bos >= 0)
-        cli_table_add(t, "window %zu, stride %zu, BOS %d", r->window, r->stride, r->bos);
-    else if (k == EVAL_STRIDED)
-        cli_table_add(t, "window %zu, stride %zu, no BOS", r->window, r->stride);
-    else if (r->bos >= 0)
-        cli_table_add(t, "chunk %zu, BOS %d", r->chunk, r->bos);
-    else
-        cli_table_add(t, "chunk %zu, no BOS", r->chunk);
+        return base_buffer_printf(b, "windows of %zu, prefix id %d (lm-eval)", r->window,
+                                  r->prefix);
+    rc = k == EVAL_STRIDED
+             ? base_buffer_printf(b, "windows of %zu, stride %zu", r->window, r->stride)
+             : base_buffer_printf(b, "chunks of %zu, second halves", r->chunk);
+    if (rc == 0)
+        rc = r->bos >= 0 ? base_buffer_printf(b, ", BOS %d", r->bos)
+                         : base_buffer_puts(b, ", no BOS");
+    return rc ? rc : base_buffer_puts(b, k == EVAL_STRIDED ? " (Hugging Face)" : " (llama.cpp)");
 }
 
 static int lay_out(struct base_buffer *b, const struct state *s)
@@ -157,21 +160,19 @@ static int lay_out(struct base_buffer *b, const struct state *s)
     const struct eval_perplexity_report *r = &s->report;
     char level[32];
     snprintf(level, sizeof level, "%g %% interval", 100 * s->options.level);
-    const struct cli_column columns[] = { { "", false, false },         { "ppl", true, false },
-                                          { level, false, false },      { "tokens", true, false },
-                                          { "bits/byte", true, false }, { "ppl/word", true, false },
-                                          { "how", false, true } };
-    struct cli_table t = { .columns = columns, .n_columns = 7 };
+    const struct cli_column columns[] = {
+        { "", false, false },      { "ppl", true, false },       { level, false, false },
+        { "tokens", true, false }, { "bits/byte", true, false }, { "ppl/word", true, false }
+    };
+    struct cli_table t = { .columns = columns, .n_columns = 6 };
     for (int k = 0; k < EVAL_PERPLEXITY_METHODS; k++) {
         const struct eval_perplexity_result *m = &r->result[k];
         if (!s->options.methods[k])
             continue;
         cli_table_add(&t, "%s", method_names[k]);
         if (m->missing) {
-            cli_table_add(&t, "%s", "-");
-            for (int c = 0; c < 4; c++)
-                cli_table_add(&t, "%s", "");
-            cli_table_add(&t, "%s", m->missing);
+            for (int c = 0; c < 5; c++)
+                cli_table_add(&t, "%s", c ? "" : "-");
             continue;
         }
         cli_table_add(&t, "%.3f", m->ppl);
@@ -185,7 +186,6 @@ static int lay_out(struct base_buffer *b, const struct state *s)
             cli_table_add(&t, "%.2f", m->word_ppl);
         else
             cli_table_add(&t, "%s", "");
-        add_spec(&t, s, k);
     }
     int rc = cli_table_append(b, &t);
     if (rc == 0)
@@ -199,19 +199,24 @@ static int lay_out(struct base_buffer *b, const struct state *s)
         rc = base_buffer_printf(
             b, ".\n  Ran %llu tokens through the model; %llu more were shared.\n",
             (unsigned long long)r->forward_tokens, (unsigned long long)r->shared_tokens);
-    const char *said = NULL;
     for (int k = 0; rc == 0 && k < EVAL_PERPLEXITY_METHODS; k++) {
         const struct eval_perplexity_result *m = &r->result[k];
-        if (!s->options.methods[k] || m->missing)
+        if (!s->options.methods[k] || (rc = append_spec(b, s, k)))
             continue;
-        if (m->interval_note && m->interval_note != said)
-            rc =
-                base_buffer_printf(b, "  Interval of %s: %s.\n", method_names[k], m->interval_note);
-        said = m->interval_note ? m->interval_note : said;
-        if (rc == 0 && m->has_interval)
-            rc =
-                base_buffer_printf(b, "  %s by the delta method: %.3f .. %.3f over %zu %ss.\n",
-                                   method_names[k], m->delta.low, m->delta.high, m->units, m->unit);
+        if (m->missing)
+            rc = base_buffer_printf(b, "; no figure: %s", m->missing);
+        else if (m->has_interval)
+            rc = base_buffer_printf(b, "; %zu %ss, delta method %.3f .. %.3f", m->units, m->unit,
+                                    m->delta.low, m->delta.high);
+        rc = rc ? rc : base_buffer_puts(b, "\n");
+    }
+    for (int k = 0; rc == 0 && k < EVAL_PERPLEXITY_METHODS; k++) {
+        const char *note = s->options.methods[k] ? r->result[k].interval_note : NULL;
+        for (int j = 0; j < k && note; j++)
+            if (s->options.methods[j] && r->result[j].interval_note == note)
+                note = NULL; /* said already */
+        if (note)
+            rc = base_buffer_printf(b, "  Interval: %s.\n", note);
     }
     return rc;
 }

@@ -8,6 +8,14 @@ int cli_load_model(const struct cli_command *command, struct model **out)
         return cli_usage(command, "no model given: add -m MODEL (a directory, a .gguf file, or "
                                   "builtin:tiny)");
     }
+    if (strncmp(cli_common.model, "http://", 7) == 0 ||
+        strncmp(cli_common.model, "https://", 8) == 0) {
+        base_error_set(BASE_E_UNSUPPORTED,
+                       "%s: models behind an address cannot be run by this version: give a "
+                       "directory, a .gguf file or builtin:tiny (assay pull fetches models)",
+                       cli_common.model);
+        return cli_fail(command);
+    }
     struct model_options options = MODEL_OPTIONS_DEFAULT;
     if (strcmp(cli_common.compute, "bf16") == 0) {
         options.compute = MODEL_COMPUTE_BF16;

@@ -18,7 +18,7 @@
 #endif
 const struct eval_strategy eval_strategies[] = {
     { "greedy", SAMPLING(.temperature = 0) },
-    { "greedy, repetition penalty 1.3", SAMPLING(.temperature = 0, .repetition_penalty = 1.3) },
+    { "greedy, penalty 1.3", SAMPLING(.temperature = 0, .repetition_penalty = 1.3) },
     { "temperature 0.7", SAMPLING(.temperature = 0.7) },
     { "temperature 1", SAMPLING(.temperature = 1) },
     { "top-k 40", SAMPLING(.top_k = 40) },
@@ -54,13 +54,10 @@ static const char *explain(const struct eval_comparison *c, const struct sampler
     if (!c->reproducible || !c->batch_independent)
         return "not reproducible: the model's logits differ between runs";
     if (!drawn)
-        return "no random number is used: always the largest of logits that are the same bits in "
-               "every run, so the seed does not matter";
+        return "no random number is used, and the logits are the same bits in every run";
     if (c->distinct == 1)
-        return "every draw follows from seed and step; here the distribution is so sharp that all "
-               "seeds drew the same";
-    return "every draw follows from seed, sequence and step, and the logits are the same bits in "
-           "every run; another seed draws another text";
+        return "draws follow from seed and step, but so sharp a distribution leaves them no choice";
+    return "draws follow from seed, sequence and step alone; another seed draws another text";
 }
 
 static void summarise(struct eval_comparison *c, const struct sampler_options *sampling)

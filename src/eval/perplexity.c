@@ -161,14 +161,15 @@ void eval_perplexity_free(struct eval_perplexity *p)
     base_free(p);
 }
 
+/* Same beginning together, the longest of them first. */
 static int by_input(const void *a, const void *b)
 {
     const struct work *x = a, *y = b;
     if (x->first != y->first)
         return x->first < y->first ? -1 : 1;
-    if (x->count != y->count)
-        return x->count < y->count ? -1 : 1;
-    return x->front < y->front ? -1 : x->front > y->front;
+    if (x->front != y->front)
+        return x->front < y->front ? -1 : 1;
+    return x->count > y->count ? -1 : x->count < y->count;
 }
 
 static int reserve_work(struct eval_perplexity *p, size_t more)
@@ -200,7 +201,7 @@ static int plan_method(struct eval_perplexity *p, enum eval_perplexity_method k)
     for (size_t i = 0; rc == 0 && i < n; i++) {
         struct work w = { .document = p->n_documents - 1,
                           .first = windows[i].first,
-                          .count = windows[i].count,
+                          .count = windows[i].to, /* nothing is asked of later tokens */
                           .front = k == EVAL_CHUNKED && i > 0 ? r->bos : -1 };
         w.use[k].from = windows[i].from;
         w.use[k].to = windows[i].to;
@@ -212,22 +213,19 @@ static int plan_method(struct eval_perplexity *p, enum eval_perplexity_method k)
     return rc;
 }
 
-/* Inputs that several conventions share become one, from work[start] on. */
+/* Inputs that begin alike become one, from work[start] on: a causal model's rows do not depend on
+ * what follows them, so the longest input holds the rows of all. */
 static void merge(struct eval_perplexity *p, size_t start)
 {
-    if (p->n_work - start < 2) {
-        if (p->n_work > start)
-            p->pending_tokens += p->work[start].count;
-        return;
-    }
-    qsort(p->work + start, p->n_work - start, sizeof *p->work, by_input);
     size_t kept = start;
+    if (p->n_work > start)
+        qsort(p->work + start, p->n_work - start, sizeof *p->work, by_input);
     for (size_t i = start; i < p->n_work; i++) {
-        struct work *w = &p->work[i];
-        if (i > start && by_input(w, &p->work[kept - 1]) == 0) {
+        struct work *w = &p->work[i], *last = &p->work[kept ? kept - 1 : 0];
+        if (kept > start && w->first == last->first && w->front == last->front) {
             for (int k = 0; k < METHODS; k++)
                 if (w->use[k].to > w->use[k].from)
-                    p->work[kept - 1].use[k] = w->use[k];
+                    last->use[k] = w->use[k];
             p->report.shared_tokens += w->count;
         } else {
             p->work[kept++] = *w;
