@@ -26,8 +26,8 @@ say      = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 ROOMS   := base stats report tensor model train eval cli
 PKGS    := jansson yaml-0.1 libpcre2-8 libutf8proc gsl cairo libcurl libcrypto
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
-# Loaded when first used (src/base/library.h): linked, they would cost 20 ms at every start.
-LATE    := cairo libcurl
+# Loaded when first used (src/base/library.h): linked, they would multiply the time of a start by five.
+LATE    := cairo libcurl libcrypto
 PKG_LIBS   := $(shell pkg-config --libs $(filter-out $(LATE),$(PKGS)))
 
 WARN    := -Wall -Wextra -Wpedantic -Werror

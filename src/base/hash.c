@@ -6,61 +6,100 @@
 #include "base/hash.h"
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/library.h"
 #include "base/memory.h"
 #include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
+/* The functions of libcrypto that are used; linked, it would cost 2 ms at every start. */
+#define CRYPTO(X)                                                                                  \
+    X(EVP_MD_CTX_new)                                                                              \
+    X(EVP_MD_CTX_free)                                                                             \
+    X(EVP_DigestInit_ex) X(EVP_DigestUpdate) X(EVP_DigestFinal_ex) X(EVP_sha256) X(EVP_sha1)
+static struct {
+#define X(name) __typeof__(name) *name;
+    CRYPTO(X)
+#undef X
+} crypto;
+
+static int crypto_load(void)
+{
+    static const char *const names[] = {
+#define X(name) #name,
+        CRYPTO(X)
+#undef X
+    };
+    return base_library_load("libcrypto.so.3", "libssl3", names, &crypto,
+                             sizeof names / sizeof *names);
+}
+
+/* A running digest; sha256 is the only one that callers stream. */
 struct base_sha256 {
     EVP_MD_CTX *context;
 };
 
-static void to_hex(const unsigned char digest[32], char hex[BASE_SHA256_HEX])
+static int digest_begin(struct base_sha256 **out, bool sha1)
 {
-    for (size_t i = 0; i < 32; i++) {
-        hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-        hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+    int rc = crypto_load();
+    if (rc) {
+        return rc;
     }
-    hex[64] = 0;
-}
-
-int base_sha256_begin(struct base_sha256 **out)
-{
     struct base_sha256 *h = base_alloc_zero(1, sizeof *h);
     if (!h) {
         return BASE_E_MEMORY;
     }
-    h->context = EVP_MD_CTX_new();
-    if (!h->context || !EVP_DigestInit_ex(h->context, EVP_sha256(), NULL)) {
-        EVP_MD_CTX_free(h->context);
+    h->context = crypto.EVP_MD_CTX_new();
+    if (!h->context || !crypto.EVP_DigestInit_ex(
+                           h->context, sha1 ? crypto.EVP_sha1() : crypto.EVP_sha256(), NULL)) {
+        crypto.EVP_MD_CTX_free(h->context);
         base_free(h);
-        return base_error_set(BASE_E_MEMORY, "SHA-256 could not be started (libcrypto)");
+        return base_error_set(BASE_E_MEMORY, "libcrypto could not start %s",
+                              sha1 ? "SHA-1" : "SHA-256");
     }
     *out = h;
     return 0;
 }
 
+int base_sha256_begin(struct base_sha256 **out)
+{
+    return digest_begin(out, false);
+}
+
 void base_sha256_add(struct base_sha256 *h, const void *data, size_t bytes)
 {
-    EVP_DigestUpdate(h->context, data, bytes);
+    crypto.EVP_DigestUpdate(h->context, data, bytes);
 }
 
 void base_sha256_end(struct base_sha256 *h, char hex[BASE_SHA256_HEX])
 {
-    unsigned char digest[32] = { 0 };
-    EVP_DigestFinal_ex(h->context, digest, NULL);
-    to_hex(digest, hex);
-    EVP_MD_CTX_free(h->context);
+    unsigned char digest[EVP_MAX_MD_SIZE] = { 0 };
+    unsigned length = 0;
+    crypto.EVP_DigestFinal_ex(h->context, digest, &length);
+    for (unsigned i = 0; i < length; i++) {
+        hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+        hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+    }
+    hex[2 * length] = 0;
+    crypto.EVP_MD_CTX_free(h->context);
     base_free(h);
 }
 
-void base_sha256(const void *data, size_t bytes, char hex[BASE_SHA256_HEX])
+int base_sha256(const void *data, size_t bytes, char hex[BASE_SHA256_HEX])
 {
-    unsigned char digest[32] = { 0 };
-    EVP_Digest(data, bytes, digest, NULL, EVP_sha256(), NULL);
-    to_hex(digest, hex);
+    struct base_sha256 *h;
+    int rc = base_sha256_begin(&h);
+    hex[0] = 0;
+    if (!rc) {
+        base_sha256_add(h, data, bytes);
+        base_sha256_end(h, hex);
+    }
+    return rc;
 }
 
-int base_sha256_file(const char *path, char hex[BASE_SHA256_HEX])
+/* The digest of a file; git's SHA-1 begins with the file's kind and length. */
+static int digest_file(const char *path, bool git, char hex[BASE_SHA256_HEX])
 {
     struct base_map map;
     int rc = base_map_open(&map, path);
@@ -68,9 +107,14 @@ int base_sha256_file(const char *path, char hex[BASE_SHA256_HEX])
         return rc;
     }
     struct base_sha256 *h;
-    rc = base_sha256_begin(&h);
+    rc = digest_begin(&h, git);
     if (!rc) {
-        const size_t step = 16u << 20; /* read pages are given back, so a 10 GB file costs 16 MB */
+        if (git) {
+            char head[40];
+            int n = snprintf(head, sizeof head, "blob %zu", map.bytes);
+            base_sha256_add(h, head, (size_t)n + 1);
+        }
+        const size_t step = 16u << 20; /* read pages are given back: a 10 GB file costs 16 MB */
         for (size_t at = 0; at < map.bytes; at += step) {
             size_t n = map.bytes - at < step ? map.bytes - at : step;
             base_sha256_add(h, map.data + at, n);
@@ -80,6 +124,16 @@ int base_sha256_file(const char *path, char hex[BASE_SHA256_HEX])
     }
     base_map_close(&map);
     return rc;
+}
+
+int base_sha256_file(const char *path, char hex[BASE_SHA256_HEX])
+{
+    return digest_file(path, false, hex);
+}
+
+int base_git_id_file(const char *path, char hex[BASE_SHA256_HEX])
+{
+    return digest_file(path, true, hex);
 }
 
 /* The finaliser of MurmurHash3 (Appleby): every input bit reaches every output bit. */

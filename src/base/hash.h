@@ -1,4 +1,5 @@
-/* Hashing: SHA-256 for identity (FIPS 180-4, by libcrypto), FNV-1a/mix for tables. */
+/* Hashing: SHA-256 for identity (FIPS 180-4, by libcrypto), FNV-1a/mix for tables. libcrypto is
+ * loaded with the first digest; where it is missing, what is needed to install is the error. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 #include <stddef.h>
@@ -8,9 +9,11 @@
 struct base_sha256;        /* streaming state */
 int base_sha256_begin(struct base_sha256 **out);
 void base_sha256_add(struct base_sha256 *h, const void *data, size_t bytes);
-void base_sha256_end(struct base_sha256 *h, char hex[BASE_SHA256_HEX]); /* frees h */
-void base_sha256(const void *data, size_t bytes, char hex[BASE_SHA256_HEX]);
+void base_sha256_end(struct base_sha256 *h, char hex[BASE_SHA256_HEX]);     /* frees h */
+int base_sha256(const void *data, size_t bytes, char hex[BASE_SHA256_HEX]); /* hex "" on failure */
 int base_sha256_file(const char *path, char hex[BASE_SHA256_HEX]);
+/* git's name for a file: SHA-1 of "blob <bytes>\0" and the bytes; 40 digits. */
+int base_git_id_file(const char *path, char hex[BASE_SHA256_HEX]);
 
 uint64_t base_hash64(const void *data, size_t bytes, uint64_t seed);
 

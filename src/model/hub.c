@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,40 +285,12 @@ static int list_fetch(struct pull *p)
     return rc;
 }
 
-/* git's name for a file: SHA-1 of "blob <bytes>\0" and the bytes. */
-static int git_id_file(const char *path, char hex[65])
-{
-    FILE *f = fopen(path, "rb");
-    struct stat s;
-    if (!f || fstat(fileno(f), &s)) {
-        int rc = base_error_set(BASE_E_IO, "%s: %s", path, strerror(errno));
-        if (f)
-            fclose(f);
-        return rc;
-    }
-    EVP_MD_CTX *sha1 = EVP_MD_CTX_new();
-    char block[65536];
-    int head = snprintf(block, sizeof block, "blob %lld", (long long)s.st_size) + 1;
-    int ok = sha1 && EVP_DigestInit_ex(sha1, EVP_sha1(), NULL) &&
-             EVP_DigestUpdate(sha1, block, (size_t)head);
-    for (size_t n; ok && (n = fread(block, 1, sizeof block, f)) > 0;)
-        ok = EVP_DigestUpdate(sha1, block, n);
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-    ok = ok && !ferror(f) && EVP_DigestFinal_ex(sha1, digest, &length);
-    for (unsigned i = 0; ok && i < length; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    EVP_MD_CTX_free(sha1);
-    fclose(f);
-    return ok ? 0 : base_error_set(BASE_E_IO, "%s: cannot compute its SHA-1", path);
-}
-
 /* The digest of a downloaded file against the announced one; a wrong file is removed. */
 static int blob_check(const struct model_hub_file *f, const char *part)
 {
     char hex[65] = "";
     bool sha256 = strlen(f->digest) == 64;
-    int rc = sha256 ? base_sha256_file(part, hex) : git_id_file(part, hex);
+    int rc = sha256 ? base_sha256_file(part, hex) : base_git_id_file(part, hex);
     if (rc || !strcmp(hex, f->digest))
         return rc;
     unlink(part);
@@ -443,7 +414,7 @@ static int blob_fetch(struct pull *p, struct model_hub_file *f, char **blob)
     }
     if (f->bytes < 0 || s.st_size != f->bytes || !known)
         rc = part_download(p, f, fd, part);
-    if (!rc && !known && !*f->digest && (rc = git_id_file(part, f->digest)))
+    if (!rc && !known && !*f->digest && (rc = base_git_id_file(part, f->digest)))
         goto out;
     if (!rc && !*blob && !(*blob = base_format("%s/%s", p->blobs, f->digest)))
         rc = BASE_E_MEMORY;

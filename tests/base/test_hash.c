@@ -55,6 +55,9 @@ static void sha256_of_files(void **state)
     assert_int_equal(base_file_write(path, "abc", 3), 0);
     assert_int_equal(base_sha256_file(path, hex), 0);
     assert_string_equal(hex, abc_digest);
+    /* git hash-object on the same bytes */
+    assert_int_equal(base_git_id_file(path, hex), 0);
+    assert_string_equal(hex, "f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f");
     unlink(path);
     assert_int_equal(base_sha256_file(path, hex), BASE_E_IO);
 }
