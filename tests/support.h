@@ -169,7 +169,8 @@ __attribute__((sentinel)) static inline struct test_run test_assay(const char *i
 static inline json_t *test_run_json(const struct test_run *r)
 {
     json_error_t error;
-    json_t *value = json_loadb(r->out, r->out_bytes, JSON_REJECT_DUPLICATES, &error);
+    json_t *value =
+        json_loadb(r->out, r->out_bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (!json_is_object(value)) {
         fprintf(stderr, "exit %d, standard output is not one JSON object (%s): %.300s\n%.300s\n",
                 r->rc, error.text, r->out, r->err);
