@@ -595,14 +595,16 @@ static int write_side_files(struct convert *c)
         base_free(from);
         base_free(text);
     }
-    if (!rc && !written && c->from == CONVERT_GGUF &&
-        model_archive_array(c->archive, "tokenizer.ggml.tokens"))
-        rc = convert_remark(
-            c, "the GGUF vocabulary was not written as tokenizer.json (this GGUF has no "
-               "tokenizer.huggingface.json): the directory works where ids are given");
-    return rc ? rc
-              : json_object_set_new(c->report, "tokenizer",
-                                    json_string(written ? "copied" : "none"));
+    bool made = false;
+    if (!rc && c->from == CONVERT_GGUF &&
+        !json_object_get(model_archive_metadata(c->archive), "tokenizer.huggingface.json"))
+        rc = convert_write_tokenizer(c, &made);
+    if (!rc && json_object_set_new(c->report, "tokenizer",
+                                   json_string(made      ? "written"
+                                               : written ? "copied"
+                                                         : "none")))
+        rc = base_error_set(BASE_E_MEMORY, "out of memory");
+    return rc;
 }
 
 /* ---- all together ---- */
@@ -883,7 +885,7 @@ int model_convert(const char *src, const char *dst, const char *dtype, json_t **
     rc = weights ? write_weights(&j, weights) : BASE_E_MEMORY;
     if (!rc && c.to == CONVERT_HF && !(rc = write_config(&c)))
         rc = write_side_files(&c);
-    if (!rc && c.to == CONVERT_GGUF && c.from == CONVERT_HF)
+    if (!rc && c.from != c.to)
         rc = convert_check_tokenizer(&c);
     if (!rc)
         rc = report_tensors(&j);

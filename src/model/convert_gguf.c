@@ -489,18 +489,15 @@ int convert_check_tokenizer(struct convert *c)
     struct tokenizer *a = NULL, *b = NULL;
     struct tokenizer_encoding x = { 0 }, y = { 0 };
     int rc = 0;
-    if (strcmp(json_string_value(json_object_get(c->report, "tokenizer"))
-                   ? json_string_value(json_object_get(c->report, "tokenizer"))
-                   : "",
-               "written"))
+    const char *made = json_string_value(json_object_get(c->report, "tokenizer"));
+    if (!made || strcmp(made, "written"))
         return 0;
     if (tokenizer_load(&a, c->src) || tokenizer_load(&b, c->dst) ||
         tokenizer_encode(a, sample, sizeof sample - 1, NULL, &x) ||
         tokenizer_encode(b, sample, sizeof sample - 1, NULL, &y))
-        rc = convert_remark(c, "the GGUF vocabulary cannot be read back: %s", base_error_message());
+        rc = convert_remark(c, "the vocabulary cannot be read back: %s", base_error_message());
     else if (x.count != y.count || memcmp(x.ids, y.ids, x.count * sizeof *x.ids))
-        rc = convert_remark(
-            c, "the GGUF vocabulary splits some text differently from the directory's tokenizer");
+        rc = convert_remark(c, "the two tokenizers split some text differently");
     tokenizer_encoding_free(&x);
     tokenizer_encoding_free(&y);
     tokenizer_free(a);

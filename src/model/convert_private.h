@@ -29,6 +29,9 @@ int convert_gguf_metadata(struct convert *c, enum tensor_dtype file_type, json_t
 /* llama3's frequency factors for the rope_freqs tensor: base frequency / scaled frequency [rotary /
  * 2], new array (base_free); *n 0 when the config needs none. */
 int convert_rope_factors(const struct model_config *config, float **out, size_t *n);
+/* tokenizer.json and tokenizer_config.json of a GGUF's vocabulary, into the destination directory.
+ * *written false, with a remark, when there is no such form. */
+int convert_write_tokenizer(struct convert *c, bool *written);
 /* Compares the tokenizers of source and destination on a text with all kinds of characters; remarks
  * on differences. */
 int convert_check_tokenizer(struct convert *c);

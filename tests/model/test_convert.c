@@ -12,6 +12,7 @@
 #include "model/gradient.h"
 #include "support.h"
 #include <assay/model.h>
+#include <assay/tokenizer.h>
 #include <dirent.h>
 #include <math.h>
 
@@ -203,6 +204,36 @@ static void bf16_there_and_back(void **state)
     there_and_back("bf16");
 }
 
+/* The GGUF without the keys that only Assay writes, as another program would have made it. */
+static void strip(const char *from, const char *to)
+{
+    struct model_archive *a;
+    struct model_archive_writer *w;
+    struct model_tensor_plan plan[64];
+    assert_int_equal(model_archive_open(&a, from), 0);
+    size_t n = model_archive_count(a);
+    assert_true(n <= 64);
+    json_t *drop = json_object();
+    const char *key;
+    for (size_t i = 0; (key = model_archive_key(a, i, NULL)); i++)
+        if (!strncmp(key, "assay.", 6) || !strcmp(key, "tokenizer.huggingface.json"))
+            json_object_set_new(drop, key, json_null());
+    for (size_t k = 0; k < n; k++) {
+        const struct model_tensor *t = model_archive_at(a, k);
+        plan[k] = (struct model_tensor_plan){ .name = t->name, .dtype = t->dtype, .rank = t->rank };
+        memcpy(plan[k].shape, t->shape, sizeof t->shape);
+    }
+    assert_int_equal(model_gguf_create(&w, to, plan, n, drop, a), 0);
+    for (size_t k = 0; k < n; k++)
+        assert_int_equal(
+            model_archive_write(w, k, model_archive_at(a, k)->data, model_archive_at(a, k)->bytes),
+            0);
+    assert_int_equal(model_archive_commit(w), 0);
+    model_archive_writer_close(w);
+    model_archive_close(a);
+    json_decref(drop);
+}
+
 /* What GGUF's own keys say must be enough for models that another program wrote: without
  * assay.config the logits are the same where the keys can say everything. */
 static void own_keys_are_enough(void **state)
@@ -217,29 +248,7 @@ static void own_keys_are_enough(void **state)
         snprintf(bare, sizeof bare, "%s-bare.gguf", hf);
         make_model(CONFIGS[plain[i]], hf, "f32");
         assert_int_equal(model_convert(hf, gguf, NULL, NULL), 0);
-        struct model_archive *a;
-        struct model_archive_writer *w;
-        struct model_tensor_plan plan[64];
-        assert_int_equal(model_archive_open(&a, gguf), 0);
-        size_t n = model_archive_count(a);
-        assert_true(n <= 64);
-        for (size_t k = 0; k < n; k++) {
-            const struct model_tensor *t = model_archive_at(a, k);
-            plan[k] =
-                (struct model_tensor_plan){ .name = t->name, .dtype = t->dtype, .rank = t->rank };
-            memcpy(plan[k].shape, t->shape, sizeof t->shape);
-        }
-        json_t *drop =
-            json_pack("{s:n,s:n,s:n}", "assay.config", "assay.hf.tensors", "assay.hf.metadata");
-        assert_int_equal(model_gguf_create(&w, bare, plan, n, drop, a), 0);
-        for (size_t k = 0; k < n; k++)
-            assert_int_equal(model_archive_write(w, k, model_archive_at(a, k)->data,
-                                                 model_archive_at(a, k)->bytes),
-                             0);
-        assert_int_equal(model_archive_commit(w), 0);
-        model_archive_writer_close(w);
-        model_archive_close(a);
-        json_decref(drop);
+        strip(gguf, bare);
         logits_of(hf, before);
         logits_of(bare, after);
         if (memcmp(before, after, sizeof before))
@@ -381,6 +390,72 @@ static void out_of_memory(void **state)
     }
 }
 
+static void same_ids(const char *one, const char *two)
+{
+    static const char text[] =
+        "It's 2 o'clock; <|end|> they'll  pay $3.50\n\n\tna\xc3\xafve \xe4\xbd\xa0 "
+        "\xf0\x9f\x98\x80 x**2, convert a directory to GGUF and back";
+    struct tokenizer *a, *b;
+    struct tokenizer_encoding x, y;
+    if (tokenizer_load(&a, one) || tokenizer_load(&b, two))
+        fail_msg("%s", base_error_message());
+    assert_int_equal(tokenizer_encode(a, text, sizeof text - 1, NULL, &x), 0);
+    assert_int_equal(tokenizer_encode(b, text, sizeof text - 1, NULL, &y), 0);
+    assert_int_equal(x.count, y.count);
+    assert_memory_equal(x.ids, y.ids, x.count * sizeof *x.ids);
+    assert_int_equal(tokenizer_bos(a), tokenizer_bos(b));
+    assert_int_equal(tokenizer_eos(a), tokenizer_eos(b));
+    tokenizer_encoding_free(&x);
+    tokenizer_encoding_free(&y);
+    tokenizer_free(a);
+    tokenizer_free(b);
+}
+
+/* A vocabulary trained here goes to GGUF, and back from a GGUF that has nothing but llama.cpp's
+ * keys. */
+static void tokenizer_there_and_back(void **state)
+{
+    (void)state;
+    static const char *const special[] = { "<|end|>", NULL };
+    static const char *const splits[] = { "gpt2", "llama3", "qwen2", "digits" };
+    const char *file = "docs/convert.md";
+    for (size_t i = 0; i < 4; i++) {
+        struct tokenizer_train_options o = TOKENIZER_TRAIN_OPTIONS_DEFAULT;
+        char config[256], hf[700], gguf[710], bare[720], back[720], path[720];
+        o.vocabulary = 300;
+        o.special = special;
+        o.split = splits[i];
+        snprintf(
+            config, sizeof config,
+            "{\"model_type\":\"gpt2\",\"n_embd\":32,\"n_layer\":1,\"n_head\":4,\"n_positions\":16,"
+            "\"vocab_size\":300}");
+        snprintf(hf, sizeof hf, "%s/words-%s", root, splits[i]);
+        snprintf(gguf, sizeof gguf, "%s.gguf", hf);
+        snprintf(bare, sizeof bare, "%s-bare.gguf", hf);
+        snprintf(back, sizeof back, "%s-back", hf);
+        make_model(config, hf, "f32");
+        snprintf(path, sizeof path, "%s/tokenizer.json", hf);
+        if (tokenizer_train(&file, 1, &o, path))
+            fail_msg("%s", base_error_message());
+        json_t *report;
+        if (model_convert(hf, gguf, NULL, &report))
+            fail_msg("%s", base_error_message());
+        assert_string_equal(json_string_value(json_object_get(report, "tokenizer")), "written");
+        if (json_array_size(json_object_get(report, "remarks")))
+            fail_msg("%s",
+                     json_string_value(json_array_get(json_object_get(report, "remarks"), 0)));
+        json_decref(report);
+        same_ids(hf, gguf);
+        strip(gguf, bare);
+        if (model_convert(bare, back, NULL, &report))
+            fail_msg("%s", base_error_message());
+        assert_string_equal(json_string_value(json_object_get(report, "tokenizer")), "written");
+        assert_int_equal(json_array_size(json_object_get(report, "remarks")), 0);
+        json_decref(report);
+        same_ids(hf, back);
+    }
+}
+
 static void shared_real_model(void **state)
 {
     (void)state;
@@ -402,6 +477,10 @@ static void shared_real_model(void **state)
         snprintf(b, sizeof b, "%s/ts/%s", root, files[i]);
         same_file(a, b);
     }
+    /* SentencePiece: merges from scores */
+    strip(in_root("ts.gguf"), in_root("ts-bare.gguf"));
+    assert_int_equal(model_convert(in_root("ts-bare.gguf"), in_root("ts-bare"), NULL, NULL), 0);
+    same_ids(from, in_root("ts-bare"));
 }
 
 int main(void)
@@ -414,6 +493,7 @@ int main(void)
         cmocka_unit_test(refused),
         cmocka_unit_test(bare_weights),
         cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(tokenizer_there_and_back),
         cmocka_unit_test(shared_real_model),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
