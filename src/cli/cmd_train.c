@@ -99,6 +99,7 @@ static int run(int argc, char **argv)
     if (set.count)
         memcpy(all, set.at, set.count * sizeof *all);
     memcpy(all + set.count, overrides, n * sizeof *all);
+    base_interrupt_install();
     if (train_config_load(&config, argv[1], all, set.count + n) || train_run(config, &summary)) {
         cli_fail(&cli_command_train);
         goto out;
