@@ -2,6 +2,7 @@
  * checkpointing. The reference gradients lie in the layout of a model (tests/oracle/gradients.py),
  * so that loading them as one takes every name and permutation along. */
 #include "gradient_support.h"
+#include "base/memory.h"
 #include <assay/base.h>
 
 static const char *const WITH_GRADIENTS[] = { "gpt2", "gpt_neox", "opt", "llama" };
@@ -238,12 +239,49 @@ static void test_errors(void **state)
     model_free(f.model);
 }
 
+/* Every allocation of a pass fails once: a clean error, nothing lost, and the next pass is right.
+ */
+static void test_memory_failures(void **state)
+{
+    (void)state;
+    static const char *const SOME[] = { "gpt2", "gemma2", "opt_post_norm" };
+    for (size_t k = 0; k < 3; k++) {
+        const long live = base_alloc_live();
+        struct fixture f = fixture(SOME[k]), g = fixture(SOME[k]);
+        const struct model_row row = fixture_row(&f);
+        const struct model_pass pass = { .scale = 0.1, .dropout = 0.1 };
+        size_t n;
+        backward(f.model, &row, 1, &pass);
+        real *expected = all_gradients(f.model, &n);
+        long failures = 0;
+        for (;; failures++) {
+            double loss = 0;
+            size_t labels = 0;
+            model_gradients_zero(g.model);
+            base_alloc_fail_after(failures + 1);
+            const int rc = model_backward(g.model, &row, 1, &pass, &loss, &labels);
+            base_alloc_fail_after(0);
+            if (!rc)
+                break;
+            assert_int_equal(rc, BASE_E_MEMORY);
+            assert_true(failures < 1000);
+        }
+        assert_true(failures > 3);
+        real *after = all_gradients(g.model, &n);
+        assert_memory_equal(after, expected, n * sizeof *after);
+        free(after), free(expected);
+        model_free(f.model);
+        model_free(g.model);
+        assert_int_equal(base_alloc_live(), live);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_pytorch), cmocka_unit_test(test_bits),
         cmocka_unit_test(test_packing),         cmocka_unit_test(test_passes),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_errors),          cmocka_unit_test(test_memory_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
