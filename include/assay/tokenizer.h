@@ -1,6 +1,7 @@
 /* tokenizer: text to ids and back, bit for bit as the model's own tokenizer does it.
  * Sources: tokenizer.json (Hugging Face), vocab.json + merges.txt, tokenizer.model (SentencePiece),
- * GGUF metadata. Text is UTF-8; invalid bytes are treated as U+FFFD unless the vocabulary has bytes. */
+ * GGUF metadata. Text is UTF-8; invalid bytes are treated as U+FFFD unless the vocabulary has
+ * bytes. */
 #ifndef ASSAY_TOKENIZER_H
 #define ASSAY_TOKENIZER_H
 #include <assay/base.h>
@@ -13,7 +14,8 @@ int tokenizer_load(struct tokenizer **out, const char *path);
 /* tokenizer.json text from memory. */
 int tokenizer_load_json(struct tokenizer **out, const char *text, size_t bytes, const char *name);
 /* A SentencePiece model (the bytes of a tokenizer.model) from memory. */
-int tokenizer_load_sentencepiece(struct tokenizer **out, const void *data, size_t bytes, const char *name);
+int tokenizer_load_sentencepiece(struct tokenizer **out, const void *data, size_t bytes,
+                                 const char *name);
 void tokenizer_free(struct tokenizer *t);
 
 struct tokenizer_encoding {
@@ -23,22 +25,29 @@ struct tokenizer_encoding {
     size_t count;
 };
 struct tokenizer_options {
-    bool add_special; /* run the post-processor: BOS/EOS as the model wants them */
+    bool add_special;   /* run the post-processor: BOS/EOS as the model wants them */
     bool parse_special; /* special tokens written in the text become their ids (HF's default) */
 };
-#define TOKENIZER_OPTIONS_DEFAULT { .add_special = true, .parse_special = true }
-/* options NULL = default. The caller frees with tokenizer_encoding_free (safe on a zeroed struct). */
-int tokenizer_encode(const struct tokenizer *t, const char *text, size_t bytes, const struct tokenizer_options *options, struct tokenizer_encoding *out);
+#define TOKENIZER_OPTIONS_DEFAULT                                                                  \
+    {                                                                                              \
+        .add_special = true, .parse_special = true                                                 \
+    }
+/* options NULL = default. The caller frees with tokenizer_encoding_free (safe on a zeroed struct).
+ */
+int tokenizer_encode(const struct tokenizer *t, const char *text, size_t bytes,
+                     const struct tokenizer_options *options, struct tokenizer_encoding *out);
 void tokenizer_encoding_free(struct tokenizer_encoding *e);
 
-/* New NUL-terminated string (base_free; *bytes gets its length: it may hold NULs). Ids out of range are
- * BASE_E_ARGUMENT naming the id. skip_special leaves out special tokens. */
-int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, char **text, size_t *bytes);
+/* New NUL-terminated string (base_free; *bytes gets its length: it may hold NULs). Ids out of range
+ * are BASE_E_ARGUMENT naming the id. skip_special leaves out special tokens. */
+int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special,
+                     char **text, size_t *bytes);
 
-/* Streaming: feed ids one by one, get only whole UTF-8 characters; the concatenation of all pieces and
- * the flush equals tokenizer_decode of all ids. */
+/* Streaming: feed ids one by one, get only whole UTF-8 characters; the concatenation of all pieces
+ * and the flush equals tokenizer_decode of all ids. */
 struct tokenizer_stream;
-int tokenizer_stream_new(struct tokenizer_stream **out, const struct tokenizer *t, bool skip_special);
+int tokenizer_stream_new(struct tokenizer_stream **out, const struct tokenizer *t,
+                         bool skip_special);
 /* *piece is valid until the next call; may be "". */
 int tokenizer_stream_put(struct tokenizer_stream *s, int32_t id, const char **piece, size_t *bytes);
 int tokenizer_stream_flush(struct tokenizer_stream *s, const char **piece, size_t *bytes);
@@ -68,8 +77,12 @@ struct tokenizer_train_options {
     const char *const *special; /* NULL-terminated list; they get the first ids */
     bool add_prefix_space;
 };
-#define TOKENIZER_TRAIN_OPTIONS_DEFAULT { .vocabulary = 2048, .min_frequency = 2, .split = "gpt2" }
+#define TOKENIZER_TRAIN_OPTIONS_DEFAULT                                                            \
+    {                                                                                              \
+        .vocabulary = 2048, .min_frequency = 2, .split = "gpt2"                                    \
+    }
 /* Reads files (streamed), writes tokenizer.json atomically. Ties go to the smaller pair of ids: the
  * result depends on nothing but the input. */
-int tokenizer_train(const char *const *files, size_t n_files, const struct tokenizer_train_options *options, const char *output);
+int tokenizer_train(const char *const *files, size_t n_files,
+                    const struct tokenizer_train_options *options, const char *output);
 #endif

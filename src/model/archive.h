@@ -39,8 +39,8 @@ const struct model_tensor *model_archive_at(const struct model_archive *a,
  * resolve to their tensor. NULL when absent. */
 const struct model_tensor *model_archive_find(const struct model_archive *a, const char *name);
 /* safetensors __metadata__ (string -> string) or GGUF's scalar and string values (numbers become
- * JSON integers or reals, bad UTF-8 is repaired; arrays of at most 1,024 numbers are JSON arrays); {} for
- * torch. Other GGUF arrays are not here: see model_archive_array. Borrowed. */
+ * JSON integers or reals, bad UTF-8 is repaired; arrays of at most 1,024 numbers are JSON arrays);
+ * {} for torch. Other GGUF arrays are not here: see model_archive_array. Borrowed. */
 const json_t *model_archive_metadata(const struct model_archive *a);
 
 /* A GGUF array, left where it lies in the file: a vocabulary of 150,000 strings costs one table of

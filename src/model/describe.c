@@ -275,7 +275,8 @@ static int describe_model(json_t *out, const char *path, struct model_archive *a
         if (name && model_architecture_find_gguf(name) && model_archive_count(a)) {
             rc = model_config_from_gguf(&config, a, NULL);
             known = !rc;
-            if (rc && (rc == BASE_E_MEMORY || (rc = set_text(out, "problem", base_error_message()))))
+            if (rc &&
+                (rc == BASE_E_MEMORY || (rc = set_text(out, "problem", base_error_message()))))
                 goto out;
         }
     }

@@ -14,7 +14,8 @@
     X(arc)                                                                                         \
     X(clip)                                                                                        \
     X(close_path)                                                                                  \
-    X(create) X(destroy) X(fill) X(font_options_create) X(font_options_destroy)                    \
+    X(create)                                                                                      \
+    X(destroy) X(fill) X(font_options_create) X(font_options_destroy)                              \
         X(font_options_set_antialias) X(font_options_set_hint_metrics)                             \
             X(font_options_set_hint_style) X(image_surface_create) X(line_to) X(move_to)           \
                 X(new_sub_path) X(paint) X(pdf_surface_create_for_stream)                          \

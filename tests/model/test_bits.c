@@ -203,7 +203,7 @@ static void chunks_and_storage(void **state)
 {
     (void)state;
     for (size_t c = 0; c < 3; c++) {
-        struct model *m = make(c), *packed;
+        struct model *m = make(c), *packed = NULL;
         size_t v = model_vocabulary(m), n = 1300;
         int32_t *ids = malloc(n * sizeof *ids);
         make_ids(ids, n, v, 3);
