@@ -390,6 +390,12 @@ int gguf_read(struct model_archive *a, const struct archive_file *f)
     }
     if ((rc = read_alignment(a, f, &alignment)) || (rc = check_blocks(a, f)))
         return rc;
+    const json_t *parts = json_object_get(a->metadata, "split.count");
+    if (json_is_integer(parts) && json_integer_value(parts) > 1)
+        return base_error_set(
+            BASE_E_UNSUPPORTED,
+            "%s: one of %lld parts of a model: join them first (llama-gguf-split --merge)", f->name,
+            (long long)json_integer_value(parts));
     for (size_t i = 0; i < tensors; i++)
         if ((rc = read_tensor(a, f, &r, i, alignment, &running)))
             return rc;

@@ -669,7 +669,7 @@ static void writes_gguf(void **state)
     read_back(path, MODEL_GGUF);
     assert_int_equal(model_archive_open(&a, path), 0);
     const json_t *m = model_archive_metadata(a);
-    assert_int_equal(json_object_size(m), 4);
+    assert_int_equal(json_object_size(m), 5); /* the short array of numbers too */
     assert_true((float)json_real_value(json_object_get(m, "eps")) == 1e-5f);
     const struct model_array *ids = model_archive_array(a, "ids");
     assert_int_equal(model_array_type(ids), MODEL_GGUF_I32);
@@ -677,6 +677,15 @@ static void writes_gguf(void **state)
     size_t n;
     assert_memory_equal(model_array_string(model_archive_array(a, "words"), 1, &n), "\xe2\x96\x81",
                         3);
+    /* a part of a split model says so */
+    json_t *split = json_pack("{s:{s:s,s:i}}", "split.count", "type", "u16", "value", 3);
+    assert_int_equal(model_gguf_create(&w, second, PLAN, 5, split, a), 0);
+    write_plan(w);
+    assert_int_equal(model_archive_commit(w), 0);
+    model_archive_writer_close(w);
+    json_decref(split);
+    assert_int_equal(model_archive_open(&b, second), BASE_E_UNSUPPORTED);
+    assert_non_null(strstr(base_error_message(), "one of 3 parts"));
     /* copying: everything but what the new metadata says anew or leaves out */
     json_t *change =
         json_pack("{s:{s:s,s:i}, s:n}", "llama.block_count", "type", "u32", "value", 7, "flag");
