@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define GROUP     1024 /* tokens worked together (at least one row) */
-#define LOSS_ROWS 256  /* rows of logits held at a time */
+#define LOSS_ROWS 252  /* rows of logits held at a time */
 
 /* What one block keeps for its backward. Pointers into the pass's arena; NULL where not needed. */
 struct saved {

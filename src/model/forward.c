@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define CHUNK      1024 /* rows that go through the layers together */
-#define LOGIT_ROWS 128  /* rows of logits held at a time */
+#define LOGIT_ROWS 252  /* rows of logits held at a time: whole register tiles (14 or 6 rows) */
 
 struct model_scratch {
     struct model_scratch *next;

@@ -24,6 +24,7 @@ const struct tensor_kernels KERNELS_JOIN(tensor_kernels_, KERNELS_ISA) = {
     .gemm = gemm_tile,
     .widen_bf16 = gemm_widen_bf16,
     .widen_f16 = gemm_widen_f16,
+    .widen_pairs = gemm_widen_pairs,
     .widen_q8 = gemm_widen_q8,
     .dot_bf16 = gemm_dot_bf16,
     .dot_f16 = gemm_dot_f16,

@@ -177,6 +177,20 @@ static void gemm_widen_f16(size_t k, const uint16_t *src, real *dst)
     for (size_t i = 0; i < 32 * k; i += 16)
         vstore(dst + i, widen_f16(src + i));
 }
+/* Pairs of bf16 (even index in the low half of a word): rows 2p+1, 2p of dst, the order in which
+ * bf16 products are summed (kernels_bf16.h). */
+static void gemm_widen_pairs(size_t pairs, const uint32_t *src, real *dst)
+{
+    for (size_t p = 0; p < pairs; p++, src += 32, dst += 64)
+        for (int j = 0; j < 32; j++) {
+            uint32_t high = src[j] & 0xffff0000u, low = src[j] << 16;
+            float odd, even;
+            memcpy(&odd, &high, 4);
+            memcpy(&even, &low, 4);
+            dst[j] = (real)odd;
+            dst[32 + j] = (real)even;
+        }
+}
 /* q8_0 panels: per 32 inputs 32 f16 scales (one per output), then int8 [32 inputs][32 outputs]. */
 static void gemm_widen_q8(size_t k, const uint8_t *src, real *dst)
 {

@@ -4,6 +4,7 @@
 #define TENSOR_KERNELS_TABLE_H
 #include "tensor/kernels.h"
 #include "tensor/ops.h"
+#include <stdbool.h>
 
 struct tensor_kernels {
     const char *isa; /* "v1", "v3" or "v4" */
@@ -15,6 +16,8 @@ struct tensor_kernels {
     /* stored panels [k][32] to real */
     void (*widen_bf16)(size_t k, const uint16_t *src, real *dst);
     void (*widen_f16)(size_t k, const uint16_t *src, real *dst);
+    void (*widen_pairs)(size_t pairs, const uint32_t *src,
+                        real *dst); /* [2 pairs][32]: odd, even */
     void (*widen_q8)(size_t k, const uint8_t *src, real *dst);
     /* c[32] = x[k] . panel */
     void (*dot_bf16)(size_t k, const real *x, const uint16_t *w, real *c);
@@ -60,5 +63,11 @@ struct tensor_kernels {
                                const real *lse, size_t ldlse, const real *d, size_t ldd, real scale,
                                real softcap, real slope, const real *offset, const real *keep);
 };
+/* kernels_bf16.c: m <= 14 rows of bf16 pairs against 32 columns; NULL where the CPU has no bf16
+ * unit. */
+typedef void tensor_gemm_bf16(size_t m, size_t pairs, const uint32_t *a, size_t a_row,
+                              size_t a_step, const uint32_t *b, float *c, size_t ldc, int first);
+tensor_gemm_bf16 *tensor_kernels_bf16(void);
+
 extern const struct tensor_kernels tensor_kernels_v1, tensor_kernels_v3, tensor_kernels_v4;
 #endif

@@ -45,10 +45,11 @@ static bool is_packed(enum tensor_dtype t)
     return t == TENSOR_F32 || t == TENSOR_F16 || t == TENSOR_BF16 || t == TENSOR_Q8_0;
 }
 
-/* Bytes of one panel of k inputs. */
-static size_t panel_bytes(enum tensor_dtype t, size_t k)
+/* Bytes of one panel. */
+static size_t panel_bytes(const struct tensor_matrix *w)
 {
-    switch (t) {
+    size_t k = w->compute == TENSOR_COMPUTE_BF16 ? (w->inputs + 1) / 2 * 2 : w->inputs;
+    switch (w->dtype) {
     case TENSOR_F32:
         return k * PANEL * sizeof(real);
     case TENSOR_Q8_0:
@@ -94,8 +95,9 @@ static void pack_f32(real *dst, size_t k, const void *const *row, size_t n, size
     }
 }
 
-/* bf16 products: weights of any plain format rounded to bf16. */
-static void pack_rounded(uint16_t *dst, size_t k, const struct tensor_rows *s, size_t r0, size_t n)
+/* bf16 products: weights of any plain format rounded to bf16, in pairs of inputs (zero beyond the
+ * last). */
+static void pack_pairs(uint16_t *dst, size_t k, const struct tensor_rows *s, size_t r0, size_t n)
 {
     unsigned size = tensor_dtype_describe(s->dtype)->block_bytes;
     for (size_t r = 0; r < n; r++) {
@@ -103,7 +105,7 @@ static void pack_rounded(uint16_t *dst, size_t k, const struct tensor_rows *s, s
         for (size_t p = 0; p < k; p++) {
             float f;
             tensor_to_f32(s->dtype, from + p * s->step * size, 1, &f);
-            dst[p * PANEL + r] = tensor_bf16_from_f32(f);
+            dst[(p / 2 * PANEL + r) * 2 + p % 2] = tensor_bf16_from_f32(f);
         }
     }
 }
@@ -125,24 +127,25 @@ int tensor_matrix_pack(struct tensor_matrix *w, size_t outputs, size_t inputs,
         memcpy(w->rows, source.row, outputs * sizeof *w->rows);
         return 0;
     }
-    if (compute == TENSOR_COMPUTE_BF16 && info->block == 1)
+    if (info->block > 1)
+        w->compute = TENSOR_COMPUTE_REAL;
+    if (w->compute == TENSOR_COMPUTE_BF16)
         w->dtype = TENSOR_BF16;
     else if (!is_packed(source.dtype))
         return base_error_set(BASE_E_UNSUPPORTED, "weights of type %s cannot be multiplied",
                               info->name);
-    size_t count = (outputs + PANEL - 1) / PANEL, each = panel_bytes(w->dtype, inputs);
+    size_t count = (outputs + PANEL - 1) / PANEL, each = panel_bytes(w);
     if (base_mul_size(count, each, &w->bytes))
         return base_error_set(BASE_E_MEMORY, "a %zu x %zu matrix is too large", outputs, inputs);
     w->panels = base_alloc_large(w->bytes);
     if (!w->panels)
         return BASE_E_MEMORY;
-    bool round = w->dtype != source.dtype;
 #pragma omp parallel for schedule(static) num_threads(base_threads()) if (w->bytes > 1 << 20)
     for (size_t p = 0; p < count; p++) {
         size_t r0 = p * PANEL, n = outputs - r0 < PANEL ? outputs - r0 : PANEL;
         uint8_t *dst = (uint8_t *)w->panels + p * each;
-        if (round)
-            pack_rounded((uint16_t *)(void *)dst, inputs, &source, r0, n);
+        if (w->compute == TENSOR_COMPUTE_BF16)
+            pack_pairs((uint16_t *)(void *)dst, inputs, &source, r0, n);
         else if (w->dtype == TENSOR_F32)
             pack_f32((real *)(void *)dst, inputs, source.row + r0, n, source.step);
         else if (w->dtype == TENSOR_Q8_0)
@@ -175,7 +178,14 @@ static const real *right_panel(const struct right *s, size_t p, size_t k0, size_
     const struct tensor_kernels *kernels = tensor_kernels();
     size_t n = s->n - p * PANEL < PANEL ? s->n - p * PANEL : PANEL;
     if (s->w) {
-        const uint8_t *panel = (const uint8_t *)s->w->panels + p * panel_bytes(s->w->dtype, s->k);
+        const uint8_t *panel = (const uint8_t *)s->w->panels + p * panel_bytes(s->w);
+        if (s->w->compute == TENSOR_COMPUTE_BF16) {
+            const uint32_t *words = (const uint32_t *)(const void *)panel + k0 / 2 * PANEL;
+            if (tensor_kernels_bf16())
+                return (const real *)(const void *)words;
+            kernels->widen_pairs(kc / 2, words, scratch);
+            return scratch;
+        }
         switch (s->w->rows ? TENSOR_DTYPES : s->w->dtype) {
         case TENSOR_F32:
             return (const real *)(const void *)panel + k0 * PANEL;
@@ -239,8 +249,7 @@ void tensor_matrix_row(const struct tensor_matrix *w, size_t r, real *out)
         }
         return;
     }
-    const uint8_t *panel =
-        (const uint8_t *)w->panels + r / PANEL * panel_bytes(w->dtype, w->inputs);
+    const uint8_t *panel = (const uint8_t *)w->panels + r / PANEL * panel_bytes(w);
     size_t c = r % PANEL;
     for (size_t p = 0; p < w->inputs; p++) {
         if (w->dtype == TENSOR_F32) {
@@ -250,7 +259,9 @@ void tensor_matrix_row(const struct tensor_matrix *w, size_t r, real *out)
             out[p] = (real)tensor_f16_to_f32(((const uint16_t *)(const void *)b)[c]) *
                      (real)(int8_t)b[64 + 32 * (p % 32) + c];
         } else {
-            uint16_t h = ((const uint16_t *)(const void *)panel)[p * PANEL + c];
+            bool pairs = w->compute == TENSOR_COMPUTE_BF16;
+            uint16_t h = ((const uint16_t *)(const void *)
+                              panel)[pairs ? (p / 2 * PANEL + c) * 2 + p % 2 : p * PANEL + c];
             out[p] = w->dtype == TENSOR_BF16 ? tensor_bf16_to_f32(h) : tensor_f16_to_f32(h);
         }
     }
@@ -267,12 +278,27 @@ struct product {
     size_t ldc;
     bool accumulate;
     const real *bias;
-    bool round; /* activations rounded to bf16 on the way */
+    bool pairs;             /* products of bf16: k is even, activations are rounded on the way */
+    tensor_gemm_bf16 *unit; /* the CPU's own, or NULL: the same sums by float multiply-adds */
 };
 
-static real rounded(real x)
+/* Activations of a bf16 product, inputs [k0, k0 + kc) of `rows` rows: as words for the unit,
+ * [kc/2][tile], else as rounded reals [kc][tile] in the order of its sums (odd, even). */
+static void pack_pairs_tile(const struct product *g, size_t row0, size_t rows, size_t k0, size_t kc,
+                            size_t tile, real *dst)
 {
-    return (real)tensor_bf16_to_f32(tensor_bf16_from_f32((float)x));
+    uint16_t *words = (uint16_t *)(void *)dst;
+    memset(dst, 0, kc * tile * (g->unit ? sizeof *words : sizeof *dst));
+    for (size_t r = 0; r < rows; r++) {
+        const real *a = g->a + (row0 + r) * g->a_row;
+        for (size_t p = 0; p < kc && k0 + p < g->right.k; p++) {
+            uint16_t h = tensor_bf16_from_f32((float)a[(k0 + p) * g->a_step]);
+            if (g->unit)
+                words[(p / 2 * tile + r) * 2 + p % 2] = h;
+            else
+                dst[(p ^ 1) * tile + r] = (real)tensor_bf16_to_f32(h);
+        }
+    }
 }
 
 /* A's rows of one tile, inputs [k0, k0 + kc), as [kc][tile] with missing rows zero. */
@@ -280,22 +306,38 @@ static void pack_tile(const struct product *g, size_t row0, size_t k0, size_t kc
                       real *dst)
 {
     size_t rows = g->m - row0 < tile ? g->m - row0 : tile;
+    if (g->pairs) {
+        pack_pairs_tile(g, row0, rows, k0, kc, tile, dst);
+        return;
+    }
     if (rows < tile)
         memset(dst, 0, kc * tile * sizeof *dst);
-    if (g->a_row == 1 && !g->round) { /* transposed operand: its rows lie side by side */
+    if (g->a_row == 1) { /* transposed operand: its rows lie side by side */
         for (size_t p = 0; p < kc; p++)
             memcpy(dst + p * tile, g->a + row0 + (k0 + p) * g->a_step, rows * sizeof *dst);
         return;
     }
     for (size_t r = 0; r < rows; r++) {
         const real *a = g->a + (row0 + r) * g->a_row + k0 * g->a_step;
-        if (g->round)
-            for (size_t p = 0; p < kc; p++)
-                dst[p * tile + r] = rounded(a[p * g->a_step]);
-        else
-            for (size_t p = 0; p < kc; p++)
-                dst[p * tile + r] = a[p * g->a_step];
+        for (size_t p = 0; p < kc; p++)
+            dst[p * tile + r] = a[p * g->a_step];
     }
+}
+
+/* The register tile that this product uses. */
+static void multiply(const struct product *g, size_t rows, size_t kc, const real *a, size_t a_row,
+                     size_t a_step, const real *b, real *c, size_t ldc, bool first)
+{
+#ifndef ASSAY_FLOAT64
+    if (g->unit) {
+        g->unit(rows, kc / 2, (const uint32_t *)(const void *)a, a_row, a_step,
+                (const uint32_t *)(const void *)b, c, ldc, first);
+        return;
+    }
+#else
+    (void)g;
+#endif
+    tensor_kernels()->gemm(rows, kc, a, a_row, a_step, b, PANEL, c, ldc, first);
 }
 
 /* One tile against one panel; columns beyond n go to a side buffer. */
@@ -303,11 +345,10 @@ static void tile_panel(const struct product *g, size_t row0, size_t rows, size_t
                        const real *a, size_t a_row, size_t a_step, const real *b, bool first,
                        const real *bias)
 {
-    const struct tensor_kernels *kernels = tensor_kernels();
     real *c = g->c + row0 * g->ldc + p * PANEL;
     size_t n = g->n - p * PANEL < PANEL ? g->n - p * PANEL : PANEL;
     if (n == PANEL) {
-        kernels->gemm(rows, kc, a, a_row, a_step, b, PANEL, c, g->ldc, first);
+        multiply(g, rows, kc, a, a_row, a_step, b, c, g->ldc, first);
     } else {
         real side[ROWS_MAX * PANEL];
         if (!first)
@@ -315,14 +356,13 @@ static void tile_panel(const struct product *g, size_t row0, size_t rows, size_t
                 memcpy(side + r * PANEL, c + r * g->ldc, n * sizeof *c);
                 memset(side + r * PANEL + n, 0, (PANEL - n) * sizeof *c);
             }
-        kernels->gemm(rows, kc, a, a_row, a_step, b, PANEL, side, PANEL, first);
+        multiply(g, rows, kc, a, a_row, a_step, b, side, PANEL, first);
         for (size_t r = 0; r < rows; r++)
             memcpy(c + r * g->ldc, side + r * PANEL, n * sizeof *c);
     }
     if (bias)
         for (size_t r = 0; r < rows; r++)
-            for (size_t j = 0; j < n; j++)
-                c[r * g->ldc + j] += bias[p * PANEL + j];
+            tensor_kernels()->add(c + r * g->ldc, c + r * g->ldc, bias + p * PANEL, n);
 }
 
 /* One row (decoding): weights widened in registers where their format allows. */
@@ -330,8 +370,8 @@ static void one_row(const struct product *g, const real *x, size_t p, real *scra
 {
     const struct tensor_kernels *kernels = tensor_kernels();
     const struct tensor_matrix *w = g->right.w;
-    if (w && !w->rows && w->dtype != TENSOR_F32 && !g->accumulate) {
-        const uint8_t *panel = (const uint8_t *)w->panels + p * panel_bytes(w->dtype, g->k);
+    if (w && !w->rows && !g->pairs && w->dtype != TENSOR_F32 && !g->accumulate) {
+        const uint8_t *panel = (const uint8_t *)w->panels + p * panel_bytes(w);
         real c[PANEL];
         if (w->dtype == TENSOR_BF16)
             kernels->dot_bf16(g->k, x, (const uint16_t *)(const void *)panel, c);
@@ -347,7 +387,7 @@ static void one_row(const struct product *g, const real *x, size_t p, real *scra
     for (size_t k0 = 0; k0 < g->k; k0 += INNER) {
         size_t kc = g->k - k0 < INNER ? g->k - k0 : INNER;
         const real *b = right_panel(&g->right, p, k0, kc, scratch);
-        tile_panel(g, 0, 1, p, kc, x + k0, 0, 1, b, k0 == 0 && !g->accumulate,
+        tile_panel(g, 0, 1, p, kc, x + (g->unit ? k0 / 2 : k0), 0, 1, b, k0 == 0 && !g->accumulate,
                    k0 + kc == g->k ? g->bias : NULL);
     }
 }
@@ -375,9 +415,8 @@ static int product_run(struct tensor_workspace *ws, const struct product *g)
 
     if (g->m == 1) {
         const real *x = g->a;
-        if (g->a_step != 1 || g->round) {
-            for (size_t p = 0; p < g->k; p++)
-                scratch[p] = g->round ? rounded(g->a[p * g->a_step]) : g->a[p * g->a_step];
+        if (g->a_step != 1 || g->pairs) {
+            pack_tile(g, 0, 0, g->k, 1, scratch);
             x = scratch;
         }
 #pragma omp parallel num_threads(threads) if (threads > 1)
@@ -439,7 +478,11 @@ int tensor_matmul(struct tensor_workspace *ws, real *y, size_t ldy, const real *
                          .c = y,
                          .ldc = ldy,
                          .bias = bias,
-                         .round = w->compute == TENSOR_COMPUTE_BF16 };
+                         .pairs = w->compute == TENSOR_COMPUTE_BF16 };
+    if (g.pairs) {
+        g.k = (g.k + 1) / 2 * 2; /* inputs beyond right.k count as zero */
+        g.unit = tensor_kernels_bf16();
+    }
     return product_run(ws, &g);
 }
 

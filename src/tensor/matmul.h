@@ -23,7 +23,9 @@ void tensor_workspace_free(struct tensor_workspace *w);
 /* How the weights of a packed matrix are multiplied. */
 enum tensor_compute {
     TENSOR_COMPUTE_REAL, /* in real */
-    TENSOR_COMPUTE_BF16, /* weights and activations rounded to bf16, sums in float */
+    TENSOR_COMPUTE_BF16, /* plain weights and their activations rounded to bf16, sums in float, by
+                            the CPU's bf16 units where it has them; block formats are multiplied in
+                            real */
 };
 
 /* A weight matrix W [outputs, inputs] made ready for y = x W^T. It is held in panels of 32 outputs,

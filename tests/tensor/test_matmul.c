@@ -6,6 +6,7 @@
 #include "tensor/kernels_table.h"
 #include "tensor/matmul.h"
 #include <assay/base.h>
+#include <immintrin.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -171,8 +172,9 @@ static void bf16_products(void **state)
 {
     (void)state;
     struct tensor_workspace ws = { 0 };
-    size_t m = 17, n = 45, k = 300;
-    float *x = random_floats(m * k, 6), *w = random_floats(n * k, 7), y[17 * 45], g[17 * 45];
+    size_t m = 17, n = 45, k = 801; /* odd: the last pair is half empty */
+    float *x = random_floats(m * k, 6), *w = random_floats(n * k, 7), y[17 * 45], g[17 * 45],
+          row[801];
     const void *rows[45];
     for (size_t j = 0; j < n; j++)
         rows[j] = w + j * k;
@@ -189,9 +191,71 @@ static void bf16_products(void **state)
     for (size_t i = 0; i < n * k; i++)
         w[i] = tensor_bf16_to_f32(tensor_bf16_from_f32(w[i]));
     check_double(y, x, w, NULL, m, n, k);
+    tensor_matrix_row(&a, 40, row);
+    assert_memory_equal(row, w + 40 * k, k * sizeof *row);
     tensor_matrix_free(&a);
     tensor_workspace_free(&ws);
     free(x), free(w);
+}
+
+/* The tile for bf16 units, with the unit's sums spelled out in multiply-adds: the same bits as the
+ * products by way of float. */
+#define BF16_TARGET __attribute__((target("avx512f")))
+BF16_TARGET static inline __attribute__((always_inline)) __m512 dot_pairs(__m512 acc, __m512i a,
+                                                                          __m512i b)
+{
+    __m512i mask = _mm512_set1_epi32((int)0xffff0000u);
+    acc = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_and_si512(a, mask)),
+                          _mm512_castsi512_ps(_mm512_and_si512(b, mask)), acc);
+    return _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_slli_epi32(a, 16)),
+                           _mm512_castsi512_ps(_mm512_slli_epi32(b, 16)), acc);
+}
+#define BF16_DOT(acc, a, b) dot_pairs(acc, a, b)
+#include "tensor/kernels_bf16.h"
+
+static uint32_t pair(float even, float odd)
+{
+    return (uint32_t)tensor_bf16_from_f32(even) | (uint32_t)tensor_bf16_from_f32(odd) << 16;
+}
+
+static void bf16_unit_sums_like_float(void **state)
+{
+    (void)state;
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx512f")) {
+        printf("skip: bf16_unit_sums_like_float needs AVX-512\n");
+        skip();
+    }
+    struct tensor_workspace ws = { 0 };
+    size_t m = 14, n = 32, k = 200;
+    float *x = random_floats(m * k, 10), *w = random_floats(n * k, 11), y[14 * 32], c[14 * 32];
+    uint32_t *a = malloc(k / 2 * m * 4), *b = malloc(k / 2 * n * 4);
+    const void *rows[32];
+    for (size_t j = 0; j < n; j++)
+        rows[j] = w + j * k;
+    for (size_t p = 0; p < k; p += 2) {
+        for (size_t i = 0; i < m; i++)
+            a[p / 2 * m + i] = pair(x[i * k + p], x[i * k + p + 1]);
+        for (size_t j = 0; j < n; j++)
+            b[p / 2 * n + j] = pair(w[j * k + p], w[j * k + p + 1]);
+    }
+    struct tensor_matrix mat;
+    assert_int_equal(tensor_matrix_pack(&mat, n, k, (struct tensor_rows){ rows, 1, TENSOR_F32 },
+                                        TENSOR_COMPUTE_BF16),
+                     0);
+    for (size_t rows_now = 1; rows_now <= m; rows_now++) {
+        assert_int_equal(tensor_matmul(&ws, y, n, x, k, rows_now, &mat, NULL), 0);
+        bf16_tile(rows_now, k / 4, a, 1, m, b, c, n, 1);
+        bf16_tile(rows_now, k / 2 - k / 4, a + k / 4 * m, 1, m, b + k / 4 * n, c, n, 0);
+        assert_memory_equal(y, c, rows_now * n * sizeof *y);
+        if (tensor_kernels_bf16()) {
+            tensor_kernels_bf16()(rows_now, k / 2, a, 1, m, b, c, n, 1);
+            assert_memory_equal(y, c, rows_now * n * sizeof *y);
+        }
+    }
+    tensor_matrix_free(&mat);
+    tensor_workspace_free(&ws);
+    free(x), free(w), free(a), free(b);
 }
 
 /* AVX2 and AVX-512 tiles: the same bits. */
@@ -240,9 +304,9 @@ static void empty_and_overflow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(products_match_double), cmocka_unit_test(stored_formats_match_f32),
-        cmocka_unit_test(bf16_products),         cmocka_unit_test(instruction_sets_agree),
-        cmocka_unit_test(empty_and_overflow),
+        cmocka_unit_test(products_match_double),  cmocka_unit_test(stored_formats_match_f32),
+        cmocka_unit_test(bf16_products),          cmocka_unit_test(bf16_unit_sums_like_float),
+        cmocka_unit_test(instruction_sets_agree), cmocka_unit_test(empty_and_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
