@@ -239,29 +239,31 @@ static int lay_out_comparison(struct base_buffer *b, const struct state *s,
     rc = rc ? rc : base_buffer_puts(b, "\n");
     failed = cli_table_append(b, &written);
     rc = rc ? rc : failed;
-    if (rc == 0)
-        rc = base_buffer_printf(
-            b,
-            "\n  Seed %llu; %lld runs with it, each from scratch, and one as the first of a batch; "
-            "%lld with other seeds.\n  variety: different token pairs among all pairs of a "
-            "text.\n\n",
-            (unsigned long long)s->a->options.sampling.seed, (long long)s->a->repeats,
-            (long long)s->a->repeats);
+    char note[256];
+    snprintf(
+        note, sizeof note,
+        "Seed %llu: %lld runs with it, each from scratch, and one as the first of a batch; %lld "
+        "runs with other seeds. Variety: different token pairs among all pairs of a text.",
+        (unsigned long long)s->a->options.sampling.seed, (long long)s->a->repeats,
+        (long long)s->a->repeats);
+    rc = rc ? rc : base_buffer_puts(b, "\n");
+    rc = rc ? rc : cli_append_wrapped(b, 2, note);
+    rc = rc ? rc : base_buffer_puts(b, "\n");
     for (size_t i = 0; rc == 0 && i < eval_strategy_count; i++) {
         bool said = false; /* once per reason */
         for (size_t j = 0; j < i && !said; j++)
             said = all[j].why == all[i].why;
         if (said)
             continue;
-        rc = base_buffer_puts(b, "  ");
-        bool first = true;
+        struct base_buffer names = { 0 };
         for (size_t j = i; rc == 0 && j < eval_strategy_count; j++)
-            if (all[j].why == all[i].why) {
-                rc = base_buffer_printf(b, "%s%s", first ? "" : "; ", eval_strategies[j].name);
-                first = false;
-            }
-        if (rc == 0)
-            rc = base_buffer_printf(b, ":\n    %s.\n", all[i].why);
+            if (all[j].why == all[i].why)
+                rc = base_buffer_printf(&names, "%s%s", names.length ? "; " : "",
+                                        eval_strategies[j].name);
+        rc = rc ? rc : base_buffer_puts(&names, ":");
+        rc = rc ? rc : cli_append_wrapped(b, 2, names.data);
+        rc = rc ? rc : cli_append_wrapped(b, 4, all[i].why);
+        base_buffer_free(&names);
     }
     return rc;
 }
@@ -431,6 +433,7 @@ static int run(int argc, char **argv)
     if (a.greedy)
         o->temperature = o->temperature_range = 0;
     struct state s = { .a = &a };
+    base_interrupt_install();
     if ((rc = cli_load_model(&cli_command_generate, &s.model)))
         return rc;
     rc = prepare(&s, argv[1]);

@@ -259,10 +259,11 @@ static int lay_out(struct base_buffer *b, const struct state *s)
     if (rc || s->n_targets == 0)
         return rc;
     static const struct cli_column target_columns[] = {
-        { "target", false, false }, { "id", true, false },   { "p", true, false },
-        { "ln p", true, false },    { "rank", true, false }, { "", false, true }
+        { "target", false, true },  { "id", true, false },   { "p", true, false },
+        { "ln p", true, false },    { "rank", true, false }, { "tokens", true, false },
+        { "p of all", true, false }
     };
-    struct cli_table targets = { .columns = target_columns, .n_columns = 6 };
+    struct cli_table targets = { .columns = target_columns, .n_columns = 7 };
     for (size_t i = 0; i < s->n_targets; i++) {
         const struct target *t = &s->targets[i];
         cli_table_add(&targets, "\"%s\"", t->text);
@@ -270,15 +271,19 @@ static int lay_out(struct base_buffer *b, const struct state *s)
         cli_table_add(&targets, "%.6f", exp(t->logp));
         cli_table_add(&targets, "%.3f", t->logp);
         cli_table_add(&targets, "%zu", t->rank);
-        if (t->count > 1)
-            cli_table_add(&targets, "first of %zu tokens, together p = %.3g", t->count,
-                          exp(t->all));
-        else
-            cli_table_add(&targets, "%s", "");
+        cli_table_add(&targets, "%zu", t->count);
+        cli_table_add(&targets, "%.3g", exp(t->all));
     }
     rc = base_buffer_puts(b, "\n");
     failed = cli_table_append(b, &targets);
-    return rc ? rc : failed;
+    rc = rc ? rc : failed;
+    for (size_t i = 0; rc == 0 && i < s->n_targets; i++)
+        if (s->targets[i].retokenized && !s->by_ids)
+            rc = base_buffer_printf(b,
+                                    "  \"%s\" is tokenised apart from the prompt, whose last token "
+                                    "it would change.\n",
+                                    s->targets[i].text);
+    return rc;
 }
 
 static int prepare(struct state *s, const struct cli_input *input, const char *argument)

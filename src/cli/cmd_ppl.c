@@ -204,10 +204,10 @@ static int lay_out(struct base_buffer *b, const struct state *s)
         if (!s->options.methods[k] || (rc = append_spec(b, s, k)))
             continue;
         if (m->missing)
-            rc = base_buffer_printf(b, "; no figure: %s", m->missing);
+            rc = base_buffer_printf(b, "\n           no figure: %s", m->missing);
         else if (m->has_interval)
-            rc = base_buffer_printf(b, "; %zu %ss, delta method %.3f .. %.3f", m->units, m->unit,
-                                    m->delta.low, m->delta.high);
+            rc = base_buffer_printf(b, "\n           %zu %ss; delta method %.3f .. %.3f", m->units,
+                                    m->unit, m->delta.low, m->delta.high);
         rc = rc ? rc : base_buffer_puts(b, "\n");
     }
     for (int k = 0; rc == 0 && k < EVAL_PERPLEXITY_METHODS; k++) {
@@ -215,8 +215,8 @@ static int lay_out(struct base_buffer *b, const struct state *s)
         for (int j = 0; j < k && note; j++)
             if (s->options.methods[j] && r->result[j].interval_note == note)
                 note = NULL; /* said already */
-        if (note)
-            rc = base_buffer_printf(b, "  Interval: %s.\n", note);
+        if (note && (rc = base_buffer_puts(b, "  Interval:\n")) == 0)
+            rc = cli_append_wrapped(b, 4, note);
     }
     return rc;
 }
@@ -337,6 +337,7 @@ static int run(int argc, char **argv)
     s.options.seed = (uint64_t)cli_common.seed;
     s.options.on_progress = on_progress;
     s.options.context = &s;
+    base_interrupt_install();
     if ((rc = cli_load_model(&cli_command_ppl, &s.model)))
         return rc;
     if (measure(&s, (const char *const *)(argv + 1), (size_t)n, &how)) {

@@ -76,6 +76,26 @@ int cli_append_visible(struct base_buffer *b, const char *text, size_t bytes, in
     return rc;
 }
 
+int cli_append_wrapped(struct base_buffer *b, int indent, const char *text)
+{
+    int rc = 0, at = 0;
+    while (rc == 0 && *text) {
+        size_t n = strcspn(text, " ");
+        int width = base_utf8_columns(text, n);
+        if (at == 0 || at + 1 + width > cli_columns()) {
+            rc = base_buffer_printf(b, "%s%*s", at ? "\n" : "", indent, "");
+            at = indent;
+        } else {
+            rc = base_buffer_puts(b, " ");
+            at++;
+        }
+        rc = rc ? rc : base_buffer_append(b, text, n);
+        at += width;
+        text += n + strspn(text + n, " ");
+    }
+    return rc ? rc : base_buffer_puts(b, "\n");
+}
+
 void cli_table_add(struct cli_table *t, const char *format, ...)
 {
     if (t->n_cells == t->capacity) {

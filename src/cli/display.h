@@ -17,6 +17,9 @@ int cli_append_bar(struct base_buffer *b, double fraction, int width);
  * to at most `columns` terminal columns (0: no limit). */
 int cli_append_visible(struct base_buffer *b, const char *text, size_t bytes, int columns);
 
+/* Text filled to the terminal's width, every line indented by `indent`, ended by a newline. */
+int cli_append_wrapped(struct base_buffer *b, int indent, const char *text);
+
 /* A table: columns as wide as their widest cell, one flexible column that is cut with "…" when the
  * whole would be wider than the terminal. Cells may hold UTF-8. */
 struct cli_column {
