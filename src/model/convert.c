@@ -739,6 +739,11 @@ static int write_weights(struct job *j, const char *path)
             rc = write_copy(j, w, i);
         else if (!(rc = write_exact(j, w, i, &done)) && !done)
             rc = write_part(j, w, i);
+        /* what has been written need not stay in memory */
+        const struct found *f =
+            t->copy || t->given ? NULL : source_of(j, &t->part, t->part.row_begin);
+        if (t->copy || f)
+            model_archive_drop(c->archive, t->copy ? t->copy : f->tensor);
         if (!rc && base_interrupted())
             rc = base_error_set(BASE_E_INTERRUPTED, "interrupted: nothing was written");
     }
@@ -887,6 +892,10 @@ int model_convert(const char *src, const char *dst, const char *dtype, json_t **
         rc = write_side_files(&c);
     if (!rc && c.from != c.to)
         rc = convert_check_tokenizer(&c);
+    if (!rc && c.from == CONVERT_GGUF && c.to == CONVERT_GGUF &&
+        model_archive_array(c.archive, "tokenizer.ggml.tokens") &&
+        json_object_set_new(c.report, "tokenizer", json_string("copied")))
+        rc = base_error_set(BASE_E_MEMORY, "out of memory");
     if (!rc)
         rc = report_tensors(&j);
 out:
