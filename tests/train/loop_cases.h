@@ -309,6 +309,26 @@ static void no_number_stops_the_run(void **state)
     remove_all(out);
 }
 
+/* Memory that runs out anywhere ends the run with an error and leaves nothing allocated. */
+static void allocation_failures(void **state)
+{
+    (void)state;
+    struct train_summary s;
+    int rc = -1;
+    for (long n = 1; rc && n < 1000000; n += 1 + n / 6) {
+        const char *out = directory();
+        long live = base_alloc_live();
+        base_alloc_fail_after(n);
+        rc = train(LLAMA, out, &s, "steps=1", NULL);
+        base_alloc_fail_after(0);
+        if (rc > 0 || base_alloc_live() != live)
+            fail_msg("allocation %ld: %d \"%s\", %ld blocks left", n, rc, base_error_message(),
+                     base_alloc_live() - live);
+        remove_all(out);
+    }
+    assert_int_equal(rc, 0);
+}
+
 /* ---- processes that are stopped ---- */
 
 static const char *steps_set(int steps)
@@ -454,6 +474,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(final_model_loads),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(no_number_stops_the_run),
+        cmocka_unit_test(allocation_failures),
         cmocka_unit_test(interruption_saves),
         cmocka_unit_test(kill_while_saving),
     };
