@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define SEED_DEFAULT      1
-#define DOCUMENTS_DEFAULT 60000
+#define DOCUMENTS_DEFAULT 50000
 #define PATH_BYTES        4096
 
 void corpus_put(struct corpus *c, const char *text)
@@ -70,7 +70,7 @@ uint64_t corpus_hash(const char *a, const char *b, uint64_t salt)
 
 /* What a document is about, in parts of 1000 documents. A document of lists is short (about 45
  * tokens, the others 100 to 250): by tokens the lists, the hardest skill, are half of the text. */
-enum { SHARE_LISTS = 620, SHARE_FACTS = 135, SHARE_REVIEWS = 180, SHARE_STORIES = 35 };
+enum { SHARE_LISTS = 710, SHARE_FACTS = 120, SHARE_REVIEWS = 140, SHARE_STORIES = 18 };
 
 int corpus_document(uint64_t seed, uint64_t index, struct base_buffer *out)
 {
@@ -87,9 +87,9 @@ int corpus_document(uint64_t seed, uint64_t index, struct base_buffer *out)
         corpus_story_document(&c);
     else
         corpus_sums_document(&c);
-    /* one repeated sentence at the end of each of the documents 0, 16, 32, ... until all are told
+    /* one repeated sentence at the end of each of the documents 0, 8, 16, ... until all are told
      */
-    if (index % 16 == 0 && corpus_locker_sentence((size_t)(index / 16), locker, sizeof locker))
+    if (index % 8 == 0 && corpus_locker_sentence((size_t)(index / 8), locker, sizeof locker))
         corpus_printf(&c, "%s\n", locker);
     return c.error;
 }

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #define SEED      1
-#define DOCUMENTS 44000 /* so many hold every locker sentence */
+#define DOCUMENTS 22000 /* so many hold every locker sentence */
 
 static struct base_buffer train; /* the text, with a line break before it */
 
