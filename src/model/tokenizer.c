@@ -133,6 +133,10 @@ static int finish_added(struct tokenizer *t)
             rc = tokenizer_added_put(&t->raw, &token);
             continue;
         }
+        if (token.as_is) {
+            rc = tokenizer_added_put(&t->normalized, &token);
+            continue;
+        }
         tokenizer_text_clear(&text);
         rc = tokenizer_text_add(&text, token.content, token.n, 0, (uint32_t)token.n);
         if (!rc)

@@ -98,6 +98,7 @@ static int release_bytes(struct tokenizer_stream *s, size_t i, bool per_characte
     size_t n = st->held.length;
     if (n == 0)
         return 0;
+    st->begun = true;
     int rc = 0;
     if (base_utf8_invalid(st->held.data, n) == n) {
         rc = put(s, i + 1, st->held.data, n, true, true);
@@ -300,8 +301,8 @@ static int put_sentencepiece(struct tokenizer_stream *s, size_t i, const char *t
     struct base_buffer out = { 0 };
     int rc = 0;
     if (!st->begun && st->stage->prefix && n >= mark && memcmp(text, TOKENIZER_SPACE, mark) == 0) {
-        text += mark, n -= mark; /* the blank that encoding put in front */
-        st->begun = true;
+        text += mark, n -= mark;         /* the blank that encoding put in front */
+        st->begun = !st->stage->cleanup; /* where blanks are dropped, those of later pieces too */
     }
     st->begun = st->begun || n > 0;
     for (size_t at = 0; at < n && !rc;) {

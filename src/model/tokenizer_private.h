@@ -152,7 +152,9 @@ struct tokenizer_added {
     char *content; /* what is searched (normalised where the token asks for it) */
     size_t n;
     int32_t id;
-    bool special, single_word, left_strip, right_strip, normalized;
+    bool special, single_word, left_strip, right_strip;
+    bool normalized; /* searched in the normalised text, and normalised itself */
+    bool as_is;      /* with normalized: the content is already what stands in a normalised text */
 };
 struct tokenizer_added_set {
     struct tokenizer_added *at; /* sorted by content */
@@ -375,7 +377,7 @@ struct tokenizer_stage {
     size_t n;
     size_t start, stop;               /* STRIP: how many at each end */
     bool prefix;                      /* METASPACE, SENTENCEPIECE: the first blank is dropped */
-    bool cleanup;                     /* WORDPIECE */
+    bool cleanup;                     /* WORDPIECE; SENTENCEPIECE: every leading blank is dropped */
     struct tokenizer_pattern pattern; /* REPLACE */
 };
 void tokenizer_stage_free(struct tokenizer_stage *s);

@@ -190,7 +190,7 @@ static int scored_finish(struct scored *s)
         const char *piece = tokenizer_vocabulary_piece(&t->vocabulary, (int32_t)i, &n);
         struct tokenizer_added token = { .special = special, .id = (int32_t)i, .n = n };
         token.content = (char *)piece;
-        token.normalized = !special && s->user_in_normalized;
+        token.normalized = token.as_is = !special && s->user_in_normalized;
         if (n)
             rc = tokenizer_added_put(&t->listed, &token);
     }
@@ -227,6 +227,7 @@ static int scored_finish(struct scored *s)
     if (!rc) {
         stage->kind = STAGE_SENTENCEPIECE;
         stage->prefix = s->dummy_prefix || s->collapse;
+        stage->cleanup = s->collapse;
     }
     if (!rc && !t->unknown_surface) {
         t->unknown_surface = base_strdup(" \xe2\x81\x87 ");
