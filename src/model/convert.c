@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/builtin.h"
 #include "model/convert_private.h"
 #include <stdarg.h>
 #include <stdlib.h>
@@ -47,9 +48,41 @@ int convert_remark(struct convert *c, const char *format, ...)
 
 /* ---- the source ---- */
 
+static bool is_builtin(const char *path)
+{
+    return base_starts_with(path, "builtin:");
+}
+
+int convert_read_file(const struct convert *c, const char *name, char **text, size_t *bytes)
+{
+    const void *data;
+    *text = NULL;
+    *bytes = 0;
+    if (is_builtin(c->src)) {
+        if (model_builtin(c->src, name, &data, bytes))
+            return 0;
+        *text = base_strndup(data, *bytes);
+        return *text ? 0 : BASE_E_MEMORY;
+    }
+    char *path = base_path_join(c->src, name);
+    int rc = path ? 0 : BASE_E_MEMORY;
+    if (!rc && base_file_exists(path))
+        rc = base_file_read(path, 0, text, bytes);
+    base_free(path);
+    return rc;
+}
+
 static int open_source(struct convert *c)
 {
-    int rc = model_archive_open(&c->archive, c->src);
+    const void *data;
+    size_t bytes;
+    int rc;
+    if (is_builtin(c->src)) {
+        if (!(rc = model_builtin(c->src, "model.safetensors", &data, &bytes)))
+            rc = model_archive_open_memory(&c->archive, data, bytes, c->src);
+    } else {
+        rc = model_archive_open(&c->archive, c->src);
+    }
     if (rc)
         return rc;
     if (model_archive_format(c->archive) == MODEL_GGUF) {
@@ -58,21 +91,22 @@ static int open_source(struct convert *c)
         return rc;
     }
     c->from = CONVERT_BARE;
-    if (!base_file_is_directory(c->src))
+    if (!base_file_is_directory(c->src) && !is_builtin(c->src))
         return 0;
-    char *path = base_path_join(c->src, "config.json");
-    if (!path)
-        return BASE_E_MEMORY;
-    if (!base_file_exists(path))
+    char *text = NULL;
+    rc = convert_read_file(c, "config.json", &text, &bytes);
+    if (!rc && !text)
         rc = base_error_set(BASE_E_ARGUMENT, "%s: no config.json in this directory: not a model",
                             c->src);
     if (!rc)
-        rc = base_json_load(&c->config_json, path);
+        rc = base_json_parse(&c->config_json, text, bytes, "config.json");
     if (!rc)
         c->has_config =
-            !(rc = model_config_from_json(&c->config, c->config_json, path, c->archive));
+            !(rc = model_config_from_json(&c->config, c->config_json, "config.json", c->archive));
+    if (rc && !base_starts_with(base_error_message(), c->src))
+        base_error_prefix(rc, "%s", c->src);
     c->from = CONVERT_HF;
-    base_free(path);
+    base_free(text);
     return rc;
 }
 
@@ -531,7 +565,7 @@ static const char *dtype_torch(enum tensor_dtype d)
  */
 static int write_config(struct convert *c)
 {
-    char *path = base_path_join(c->dst, "config.json"), *from = NULL, *text = NULL;
+    char *path = base_path_join(c->dst, "config.json"), *text = NULL;
     size_t bytes = 0;
     const char *kept =
         json_string_value(json_object_get(model_archive_metadata(c->archive), "assay.config"));
@@ -545,8 +579,7 @@ static int write_config(struct convert *c)
     if (!rc && c->from == CONVERT_GGUF && kept && !c->has_dtype) {
         rc = base_file_write(path, kept, strlen(kept));
     } else if (!rc && c->from == CONVERT_HF && json_equal(config, c->config_json)) {
-        from = base_path_join(c->src, "config.json");
-        rc = from ? base_file_read(from, 0, &text, &bytes) : BASE_E_MEMORY;
+        rc = convert_read_file(c, "config.json", &text, &bytes);
         if (!rc)
             rc = base_file_write(path, text, bytes);
     } else if (!rc) {
@@ -554,7 +587,6 @@ static int write_config(struct convert *c)
         rc = text ? base_file_write(path, text, strlen(text)) : BASE_E_MEMORY;
     }
     base_free(path);
-    base_free(from);
     base_free(text);
     json_decref(config);
     return rc;
@@ -576,23 +608,24 @@ static int write_side_files(struct convert *c)
     int rc = 0;
     size_t written = 0;
     for (size_t i = 0; i < sizeof SIDE_FILES / sizeof *SIDE_FILES && !rc; i++) {
-        char *to = base_path_join(c->dst, SIDE_FILES[i]),
-             *from = base_path_join(c->src, SIDE_FILES[i]), *text = NULL;
+        char *to = base_path_join(c->dst, SIDE_FILES[i]), *text = NULL;
         size_t bytes = 0;
         char key[64];
         snprintf(key, sizeof key, "assay.file.%s", SIDE_FILES[i]);
         const json_t *kept = json_object_get(model_archive_metadata(c->archive),
                                              i ? key : "tokenizer.huggingface.json");
-        if (!to || !from)
+        if (!to)
             rc = BASE_E_MEMORY;
         else if (c->from == CONVERT_GGUF && json_is_string(kept))
             rc = base_file_write(to, json_string_value(kept), json_string_length(kept));
-        else if (c->from == CONVERT_HF && base_file_exists(from) &&
-                 !(rc = base_file_read(from, 0, &text, &bytes)))
+        else if (c->from == CONVERT_HF &&
+                 !(rc = convert_read_file(c, SIDE_FILES[i], &text, &bytes)) && text)
             rc = base_file_write(to, text, bytes);
-        written += !rc && base_file_exists(to);
+        bool vocabulary = !strcmp(SIDE_FILES[i], "tokenizer.json") ||
+                          !strcmp(SIDE_FILES[i], "vocab.json") ||
+                          !strcmp(SIDE_FILES[i], "tokenizer.model");
+        written += !rc && vocabulary && base_file_exists(to);
         base_free(to);
-        base_free(from);
         base_free(text);
     }
     bool made = false;

@@ -290,26 +290,24 @@ static int add_switches(json_t *out, const struct tokenizer *t, bool sentencepie
     return rc;
 }
 
-/* A whole file into a key, byte for byte, when it is there and text. */
-static int keep_file(json_t *out, const char *directory, const char *name, const char *key)
+/* A whole file of the source into a key, byte for byte, when it is there and text. */
+static int keep_file(const struct convert *c, json_t *out, const char *name, const char *key)
 {
-    char *path = base_path_join(directory, name), *text = NULL;
-    size_t n = 0;
-    int rc = path ? 0 : BASE_E_MEMORY;
-    if (!rc && base_file_exists(path) && !(rc = base_file_read(path, 0, &text, &n)) &&
-        base_utf8_invalid(text, n) == n)
+    char *text;
+    size_t n;
+    int rc = convert_read_file(c, name, &text, &n);
+    if (!rc && text && base_utf8_invalid(text, n) == n)
         rc = add_text(out, key, text, n);
-    base_free(path);
     base_free(text);
     return rc;
 }
 
 /* merges.txt's lines as the JSON list of a tokenizer.json. */
-static int read_merges(const char *directory, json_t **out)
+static int read_merges(const struct convert *c, json_t **out)
 {
-    char *path = base_path_join(directory, "merges.txt"), *text = NULL;
-    size_t n = 0;
-    int rc = path ? base_file_read(path, 0, &text, &n) : BASE_E_MEMORY;
+    char *text;
+    size_t n;
+    int rc = convert_read_file(c, "merges.txt", &text, &n);
     json_t *list = rc ? NULL : json_array();
     for (char *line = text, *end; list && line && *line; line = end) {
         end = line + strcspn(line, "\n");
@@ -320,7 +318,6 @@ static int read_merges(const char *directory, json_t **out)
             json_array_append_new(list, base_json_text(line, length)))
             rc = no_memory();
     }
-    base_free(path);
     base_free(text);
     *out = list;
     return rc || list ? rc : no_memory();
@@ -330,14 +327,20 @@ static int add_tokenizer(struct convert *c, json_t *out)
 {
     struct tokenizer *t = NULL;
     json_t *root = NULL, *model, *listed = NULL;
-    char *path = base_path_join(c->src, "tokenizer.json"), *pre = NULL;
-    char *vocabulary = base_path_join(c->src, "vocab.json"),
-         *proto = base_path_join(c->src, "tokenizer.model");
-    int rc = path && vocabulary && proto ? 0 : BASE_E_MEMORY;
+    char *text = NULL, *pre = NULL, *other = NULL;
+    size_t bytes, unused;
+    bool pair = false, binary = false;
+    int rc = convert_read_file(c, "tokenizer.json", &text, &bytes);
+    bool json = !rc && text;
+    if (!rc && !json && !(rc = convert_read_file(c, "vocab.json", &other, &unused))) {
+        pair = other != NULL;
+        base_free(other);
+        if (!(rc = convert_read_file(c, "tokenizer.model", &other, &unused)))
+            binary = other != NULL;
+        base_free(other);
+    }
     if (rc)
         goto out;
-    bool json = base_file_exists(path), pair = base_file_exists(vocabulary),
-         binary = base_file_exists(proto);
     if (!json && !pair && !binary) {
         if (!(rc = add(out, "tokenizer.ggml.model", "string", json_string("none"))))
             rc = convert_remark(c, "the directory has no tokenizer: the GGUF takes ids only");
@@ -345,7 +348,8 @@ static int add_tokenizer(struct convert *c, json_t *out)
             rc = no_memory();
         goto out;
     }
-    if ((rc = tokenizer_load(&t, c->src)) || (json && (rc = base_json_load(&root, path))))
+    if ((rc = tokenizer_load(&t, c->src)) ||
+        (json && (rc = base_json_parse(&root, text, bytes, "tokenizer.json"))))
         goto out;
     model = json_object_get(root, "model");
     const char *kind = tokenizer_kind(t);
@@ -371,7 +375,7 @@ static int add_tokenizer(struct convert *c, json_t *out)
         goto out;
     mark_added(out, root);
     if (byte_level) {
-        if (!root && (rc = read_merges(c->src, &listed)))
+        if (!root && (rc = read_merges(c, &listed)))
             goto out;
         rc = add_merges(out, root ? json_object_get(model, "merges") : listed);
     } else {
@@ -386,16 +390,14 @@ static int add_tokenizer(struct convert *c, json_t *out)
     const char *chat = tokenizer_chat_template(t);
     if (chat && (rc = add_text(out, "tokenizer.chat_template", chat, strlen(chat))))
         goto out;
-    rc = keep_file(out, c->src, "tokenizer.json", "tokenizer.huggingface.json");
+    rc = keep_file(c, out, "tokenizer.json", "tokenizer.huggingface.json");
     if (!rc && json_object_set_new(c->report, "tokenizer", json_string("written")))
         rc = no_memory();
 out:
     tokenizer_free(t);
     json_decref(root);
     json_decref(listed);
-    base_free(path);
-    base_free(vocabulary);
-    base_free(proto);
+    base_free(text);
     base_free(pre);
     return rc;
 }
@@ -430,7 +432,7 @@ static int add_way_back(struct convert *c, json_t *out)
                                         "merges.txt",
                                         "chat_template.jinja" };
     struct base_buffer b = { 0 };
-    int rc = keep_file(out, c->src, "config.json", "assay.config");
+    int rc = keep_file(c, out, "config.json", "assay.config");
     for (size_t i = 0; i < model_archive_count(c->archive) && !rc; i++) {
         const struct model_tensor *t = model_archive_at(c->archive, i);
         if (c->config.tied && is_stray_head(c->archive, t))
@@ -447,7 +449,7 @@ static int add_way_back(struct convert *c, json_t *out)
     for (size_t i = 0; i < sizeof kept / sizeof *kept && !rc; i++) {
         char key[64];
         snprintf(key, sizeof key, "assay.file.%s", kept[i]);
-        rc = keep_file(out, c->src, kept[i], key);
+        rc = keep_file(c, out, kept[i], key);
     }
     base_buffer_free(&b);
     return rc;

@@ -18,6 +18,9 @@ struct convert {
     json_t *report;
 };
 
+/* A file of the source directory or built-in model: a new NUL-terminated copy (base_free), or *text
+ * NULL when there is no such file. */
+int convert_read_file(const struct convert *c, const char *name, char **text, size_t *bytes);
 /* Adds a line to the report's remarks. */
 int convert_remark(struct convert *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -34,6 +34,11 @@ static int set_text(json_t *object, const char *key, const char *text)
     return set(object, key, base_json_text(text, strlen(text)));
 }
 
+static bool is_builtin(const char *path)
+{
+    return !strncmp(path, "builtin:", 8);
+}
+
 static int describe_files(json_t *out, const struct model_archive *a, bool hash)
 {
     json_t *files = json_array();
@@ -46,7 +51,11 @@ static int describe_files(json_t *out, const struct model_archive *a, bool hash)
         if (json_array_append_new(files, file))
             return no_memory();
         rc = set_text(file, "path", path);
-        if (!rc && !stat(path, &info))
+        const void *data;
+        size_t bytes;
+        if (!rc && is_builtin(path) && !model_builtin(path, "model.safetensors", &data, &bytes))
+            rc = set_integer(file, "bytes", bytes);
+        else if (!rc && !stat(path, &info))
             rc = set_integer(file, "bytes", (size_t)info.st_size);
         if (!rc && hash && base_file_exists(path) && !(rc = base_sha256_file(path, hex)))
             rc = set_text(file, "sha256", hex);
@@ -224,11 +233,6 @@ static int has_tokenizer(const char *directory, bool *has)
         base_free(p);
     }
     return 0;
-}
-
-static bool is_builtin(const char *path)
-{
-    return !strncmp(path, "builtin:", 8);
 }
 
 /* Config and tokenizer of a directory or GGUF file; a bare weights file has neither. */
