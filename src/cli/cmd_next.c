@@ -178,10 +178,6 @@ static int token_text(const struct state *s, int32_t id, char **text, size_t *by
     *bytes = 0;
     if (!s->tokenizer)
         return 0;
-    if ((size_t)id >= tokenizer_vocabulary(s->tokenizer) || !tokenizer_piece(s->tokenizer, id)) {
-        *text = base_strdup(""); /* rows of the matrix beyond the vocabulary */
-        return *text ? 0 : BASE_E_MEMORY;
-    }
     return cli_token_text(s->tokenizer, s->prompt.at[s->prompt.count - 1], id, text, bytes);
 }
 

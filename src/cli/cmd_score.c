@@ -128,7 +128,9 @@ static int print_json(const struct state *s)
     json_t *logprobs = json_array(), *greedy = json_array(), *pieces = json_array();
     for (size_t i = 0; i < s->ids.count; i++) {
         bool scored = !isnan(s->logprobs[i]);
-        const char *piece = s->tokenizer ? tokenizer_piece(s->tokenizer, s->ids.at[i]) : NULL;
+        const char *piece = NULL;
+        if (s->tokenizer && (size_t)s->ids.at[i] < tokenizer_vocabulary(s->tokenizer))
+            piece = tokenizer_piece(s->tokenizer, s->ids.at[i]);
         json_array_append_new(logprobs, base_json_number(s->logprobs[i]));
         json_array_append_new(greedy, scored ? json_boolean(s->greedy[i]) : json_null());
         json_array_append_new(pieces, piece ? base_json_text(piece, strlen(piece)) : json_null());

@@ -104,12 +104,23 @@ json_t *cli_json_ids(const int32_t *ids, size_t n)
     return array;
 }
 
+/* Rows of a matrix that is padded beyond the vocabulary have no text. */
+static bool is_text(const struct tokenizer *t, int32_t id)
+{
+    return (size_t)id < tokenizer_vocabulary(t) && tokenizer_piece(t, id);
+}
+
 int cli_token_text(const struct tokenizer *t, int32_t before, int32_t id, char **text,
                    size_t *bytes)
 {
     const int32_t both[2] = { before, id };
     *text = NULL;
-    if (before < 0)
+    if (!is_text(t, id)) {
+        *bytes = 0;
+        *text = base_strdup("");
+        return *text ? 0 : BASE_E_MEMORY;
+    }
+    if (before < 0 || !is_text(t, before))
         return tokenizer_decode(t, &id, 1, false, text, bytes);
     char *stem = NULL;
     size_t stem_bytes;

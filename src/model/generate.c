@@ -137,6 +137,12 @@ static bool ends_text(const struct run *r, int32_t id)
     return false;
 }
 
+/* Matrices are often padded beyond the vocabulary; such rows can be drawn, but are no text. */
+static bool is_text(const struct tokenizer *t, int32_t id)
+{
+    return (size_t)id < tokenizer_vocabulary(t) && tokenizer_piece(t, id);
+}
+
 /* What the token just drawn means: text, and whether the sample ends with it. */
 static int accept(struct run *r, struct sample *s, size_t context_limit)
 {
@@ -146,7 +152,7 @@ static int accept(struct run *r, struct sample *s, size_t context_limit)
     size_t bytes;
     if (ends_text(r, id)) {
         s->finish = "eos";
-    } else if (s->stream) {
+    } else if (s->stream && is_text(r->tokenizer, id)) {
         if ((rc = tokenizer_stream_put(s->stream, id, &piece, &bytes)) ||
             (rc = add_text(r, s, piece, bytes)))
             return rc;
@@ -201,7 +207,8 @@ static int begin_sample(struct run *r, struct sample *s, const int32_t *prompt)
     const char *piece;
     size_t bytes;
     for (size_t i = 0; rc == 0 && i < r->n_prompt; i++)
-        rc = tokenizer_stream_put(s->stream, prompt[i], &piece, &bytes);
+        if (is_text(r->tokenizer, prompt[i]))
+            rc = tokenizer_stream_put(s->stream, prompt[i], &piece, &bytes);
     return rc ? rc : base_buffer_reserve(&s->text, 1);
 }
 
