@@ -45,8 +45,7 @@ LDLIBS  := -Wl,--as-needed -Wl,-O1 $(PKG_LIBS) -lm
 LDFLAGS_MODE := $(if $(filter asan,$(MODE)),-fsanitize=address$(comma)undefined) -fopenmp
 
 LIB_SRC := $(foreach r,$(filter-out cli,$(ROOMS)),$(wildcard src/$(r)/*.c))
-# load.c needs the model room; until that is there the program is linked without it.
-CLI_SRC := $(filter-out $(if $(shell grep -ls '^int model_load.struct' src/model/*.c),,src/cli/load.c),$(wildcard src/cli/*.c))
+CLI_SRC := $(wildcard src/cli/*.c)
 # src/tensor/kernels.c is compiled once per instruction set; the best one is chosen when the program starts.
 KERNELS := src/tensor/kernels.c
 LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(KERNELS),$(LIB_SRC))) \
