@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -124,31 +125,37 @@ static struct variant variant_choose(void)
     return (struct variant){ "portable", 1, multiply_add_portable, sum_portable };
 }
 
-/* Seconds that all threads need for `rounds` each; *sink keeps the work alive. */
+static double thread_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The sum over threads of work per second of that thread's CPU time. On
+ * a quiet machine that is work per second; on one that others use, time given to them does not
+ * count. */
 static double flops_run(const struct variant *v, int threads, long rounds, volatile float *sink)
 {
     float total = 0;
-    double start = base_clock();
-#pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(+ : total)
-    for (int t = 0; t < threads; t++)
+    double rate = 0, each = 2.0 * CHAINS * v->lanes * (double)rounds;
+#pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(+ : total, rate)
+    for (int t = 0; t < threads; t++) {
+        double start = thread_seconds();
         total += v->multiply_add(rounds);
-    double seconds = base_clock() - start;
+        rate += each / (thread_seconds() - start);
+    }
     *sink = total;
-    return seconds;
+    return rate;
 }
 
 static double flops_best(const struct variant *v, int threads, double seconds)
 {
     volatile float sink = 0;
-    long rounds = 1 << 20;
-    double best = 0, spent = 0;
-    for (int runs = 0; runs < 3 || spent < seconds; runs++) {
-        double s = flops_run(v, threads, rounds, &sink);
-        double rate = 2.0 * CHAINS * v->lanes * (double)rounds * threads / s;
+    double best = 0, end = base_clock() + seconds;
+    for (int runs = 0; runs < 3 || base_clock() < end; runs++) {
+        double rate = flops_run(v, threads, 1 << 21, &sink);
         best = rate > best ? rate : best;
-        spent += s;
-        if (s < 0.05)
-            rounds *= 2; /* long enough that starting threads does not matter */
     }
     (void)sink;
     return best;
@@ -156,33 +163,33 @@ static double flops_best(const struct variant *v, int threads, double seconds)
 
 static int stream_best(const struct variant *v, int threads, double seconds, bool huge, double *out)
 {
-    void *block = mmap(NULL, BLOCK + ((size_t)2 << 20), PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const size_t page = (size_t)2 << 20;
+    void *block =
+        mmap(NULL, BLOCK + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED)
         return base_error_set(BASE_E_MEMORY, "out of memory: 512 MiB for the memory measurement");
-    /* aligned to a huge page */
-    float *x =
-        (float *)(((uintptr_t)block + ((uintptr_t)2 << 20) - 1) & ~(((uintptr_t)2 << 20) - 1));
+    float *x = (float *)(((uintptr_t)block + page - 1) & ~(page - 1));
     madvise(x, BLOCK, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
     size_t part = BLOCK / sizeof *x / (size_t)threads / 1024 * 1024;
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
     for (int t = 0; t < threads; t++)
         memset(x + (size_t)t * part, 1, part * sizeof *x);
     volatile float sink = 0;
-    double best = 0, spent = 0;
-    for (int runs = 0; runs < 3 || spent < seconds; runs++) {
+    double best = 0, end = base_clock() + seconds;
+    for (int runs = 0; runs < 3 || base_clock() < end; runs++) {
         float total = 0;
-        double start = base_clock();
-#pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(+ : total)
-        for (int t = 0; t < threads; t++)
+        double rate = 0;
+#pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(+ : total, rate)
+        for (int t = 0; t < threads; t++) {
+            double start = thread_seconds();
             total += v->sum(x + (size_t)t * part, part);
-        double s = base_clock() - start, rate = (double)part * threads * sizeof *x / s;
+            rate += (double)(part * sizeof *x) / (thread_seconds() - start);
+        }
         sink = total;
         best = rate > best ? rate : best;
-        spent += s;
     }
     (void)sink;
-    munmap(block, BLOCK + ((size_t)2 << 20));
+    munmap(block, BLOCK + page);
     *out = best;
     return 0;
 }
