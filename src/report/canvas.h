@@ -15,17 +15,42 @@
     X(clip)                                                                                        \
     X(close_path)                                                                                  \
     X(create)                                                                                      \
-    X(destroy) X(fill) X(font_options_create) X(font_options_destroy)                              \
-        X(font_options_set_antialias) X(font_options_set_hint_metrics)                             \
-            X(font_options_set_hint_style) X(image_surface_create) X(line_to) X(move_to)           \
-                X(new_sub_path) X(paint) X(pdf_surface_create_for_stream)                          \
-                    X(pdf_surface_set_metadata) X(rectangle) X(restore) X(save) X(scale)           \
-                        X(select_font_face) X(set_dash) X(set_font_options) X(set_font_size)       \
-                            X(set_line_width) X(set_source_rgba) X(show_page) X(show_text)         \
-                                X(status) X(status_to_string) X(stroke) X(surface_destroy)         \
-                                    X(surface_finish) X(surface_flush) X(surface_status)           \
-                                        X(surface_write_to_png_stream)                             \
-                                            X(svg_surface_create_for_stream) X(text_extents)
+    X(destroy)                                                                                     \
+    X(fill)                                                                                        \
+    X(font_options_create)                                                                         \
+    X(font_options_destroy)                                                                        \
+    X(font_options_set_antialias)                                                                  \
+    X(font_options_set_hint_metrics)                                                               \
+    X(font_options_set_hint_style)                                                                 \
+    X(image_surface_create)                                                                        \
+    X(line_to)                                                                                     \
+    X(move_to)                                                                                     \
+    X(new_sub_path)                                                                                \
+    X(paint)                                                                                       \
+    X(pdf_surface_create_for_stream)                                                               \
+    X(pdf_surface_set_metadata)                                                                    \
+    X(rectangle)                                                                                   \
+    X(restore)                                                                                     \
+    X(save)                                                                                        \
+    X(scale)                                                                                       \
+    X(select_font_face)                                                                            \
+    X(set_dash)                                                                                    \
+    X(set_font_options)                                                                            \
+    X(set_font_size)                                                                               \
+    X(set_line_width)                                                                              \
+    X(set_source_rgba)                                                                             \
+    X(show_page)                                                                                   \
+    X(show_text)                                                                                   \
+    X(status)                                                                                      \
+    X(status_to_string)                                                                            \
+    X(stroke)                                                                                      \
+    X(surface_destroy)                                                                             \
+    X(surface_finish)                                                                              \
+    X(surface_flush)                                                                               \
+    X(surface_status)                                                                              \
+    X(surface_write_to_png_stream)                                                                 \
+    X(svg_surface_create_for_stream)                                                               \
+    X(text_extents)
 struct report_cairo_functions {
 #define X(name) __typeof__(cairo_##name) *name;
     REPORT_CAIRO(X)
