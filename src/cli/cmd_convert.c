@@ -8,7 +8,7 @@ static int run(int argc, char **argv);
 const struct cli_command cli_command_convert = {
     .name = "convert",
     .synopsis = "[--dtype f32|f16|bf16|q8_0] SOURCE DESTINATION",
-    .summary = "Convert a model: Hugging Face directory, GGUF, PyTorch; number formats.",
+    .summary = "Convert a model: Hugging Face directory, GGUF, PyTorch; number formats",
     .details =
         "SOURCE is a directory in Hugging Face layout (safetensors or PyTorch .bin), a .gguf file, "
         "or bare weights. "

@@ -17,7 +17,7 @@ static int run(int argc, char **argv);
 const struct cli_command cli_command_info = {
     .name = "info",
     .synopsis = "[--tensors] [--hash] MODEL",
-    .summary = "Show what a model is: architecture, parameters, tensors, memory, tokenizer.",
+    .summary = "Show what a model is: architecture, parameters, tensors, memory, tokenizer",
     .details = "MODEL is a directory in Hugging Face layout, a .gguf file, or a bare weights file "
                "(safetensors, PyTorch "
                ".bin, an index of shards), which is judged: exit 0 when it follows its format's "

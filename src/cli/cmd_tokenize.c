@@ -11,7 +11,7 @@ static int run(int argc, char **argv);
 const struct cli_command cli_command_tokenize = {
     .name = "tokenize",
     .synopsis = "-m MODEL [--json] [--no-special] TEXT|-",
-    .summary = "show how a model's tokenizer cuts a text, or decode ids",
+    .summary = "Show how a model's tokenizer cuts a text, or decode ids",
     .details =
         "MODEL is a directory in Hugging Face layout, a tokenizer.json, a SentencePiece "
         "tokenizer.model, a GGUF file (one with only a vocabulary will do) or builtin:tiny. TEXT "

@@ -8,7 +8,7 @@ static int run(int argc, char **argv);
 const struct cli_command cli_command_tokenizer_train = {
     .name = "tokenizer train",
     .synopsis = "FILE... --vocab-size N -o tokenizer.json",
-    .summary = "learn a byte-level BPE tokenizer from text files",
+    .summary = "Learn a byte-level BPE tokenizer from text files",
     .details =
         "Counts the words of the files (\"-\" is standard input) and joins the most frequent pair "
         "of "

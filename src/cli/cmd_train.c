@@ -10,7 +10,7 @@ static int run(int argc, char **argv);
 const struct cli_command cli_command_train = {
     .name = "train",
     .synopsis = "CONFIG [--set KEY=VALUE]... [--resume] [options]",
-    .summary = "Train a model from scratch, or further, as a YAML file says.",
+    .summary = "Train a model from scratch, or further, as a YAML file says",
     .details =
         "CONFIG names the model, the data, the optimiser and an output directory; every key is "
         "described in docs/train.md. --set replaces single keys: --set optimiser.lr=3e-4 --set "

@@ -130,7 +130,9 @@ void cli_help_command(struct base_buffer *b, const struct cli_command *command, 
                       bool bold)
 {
     columns = usable(columns);
-    base_buffer_printf(b, "assay %s: %s\n", command->name, command->summary);
+    base_buffer_printf(b, "assay %s: ", command->name);
+    int used = 8 + (int)strlen(command->name);
+    fill(b, command->summary, strlen(command->summary), used, 2, columns);
     heading(b, "Usage", bold);
     base_buffer_printf(b, "  assay %s ", command->name);
     int at = 9 + (int)strlen(command->name);

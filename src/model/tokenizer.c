@@ -156,6 +156,31 @@ static int finish_added(struct tokenizer *t)
     return rc;
 }
 
+/* BPE without a split sees a whole text as one word. When no piece has a U+2581 behind another
+ * character, no merge can reach across such a place, so cutting there changes nothing: and words
+ * become short and repeat. */
+static int finish_mark(struct tokenizer *t)
+{
+    const struct tokenizer_vocabulary *v = &t->vocabulary;
+    size_t mark = strlen(TOKENIZER_SPACE);
+    struct tokenizer_step *step;
+    if (t->kind != MODEL_BPE || t->bpe.byte_level || t->bpe.ignore_merges || t->bpe.prefix ||
+        t->bpe.suffix || tokenizer_vocabulary_find(v, TOKENIZER_SPACE, mark) < 0)
+        return 0;
+    for (size_t id = 0; id < v->count; id++) {
+        size_t n;
+        const char *piece = tokenizer_vocabulary_piece(v, (int32_t)id, &n);
+        for (size_t i = 1; piece && i + mark <= n; i++)
+            if (memcmp(piece + i, TOKENIZER_SPACE, mark) == 0 &&
+                (i < mark || memcmp(piece + i - mark, TOKENIZER_SPACE, mark) != 0))
+                return 0;
+    }
+    int rc = tokenizer_step_add(t, &step);
+    if (!rc)
+        step->kind = STEP_MARK;
+    return rc;
+}
+
 int tokenizer_finish(struct tokenizer *t)
 {
     /* Byte level as the last step before BPE is done by BPE itself, on the raw bytes of each word.
@@ -171,7 +196,9 @@ int tokenizer_finish(struct tokenizer *t)
         t->step_count--;
         t->bpe.byte_level = true;
     }
-    int rc = finish_added(t);
+    int rc = finish_mark(t);
+    if (!rc)
+        rc = finish_added(t);
     if (rc)
         return rc;
     t->special = base_alloc_zero(t->vocabulary.count + 1, 1);

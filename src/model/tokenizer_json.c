@@ -33,10 +33,12 @@ static int scan_error(const struct scan *s, const char *expected)
 
 static char scan_peek(struct scan *s)
 {
-    while (s->at < s->n && (s->text[s->at] == ' ' || s->text[s->at] == '\n' ||
-                            s->text[s->at] == '\t' || s->text[s->at] == '\r'))
-        s->at++;
-    return s->at < s->n ? s->text[s->at] : 0;
+    const char *text = s->text;
+    size_t at = s->at, n = s->n;
+    while (at < n && (text[at] == ' ' || text[at] == '\n' || text[at] == '\t' || text[at] == '\r'))
+        at++;
+    s->at = at;
+    return at < n ? text[at] : 0;
 }
 
 static int scan_expect(struct scan *s, char c, const char *what)
@@ -53,21 +55,23 @@ static int scan_raw_string(struct scan *s, struct slice *out, bool *escaped)
     int rc = scan_expect(s, '"', "a string");
     if (rc)
         return rc;
-    size_t start = s->at;
+    const char *text = s->text;
+    size_t start = s->at, at = start, n = s->n;
     *escaped = false;
-    while (s->at < s->n && s->text[s->at] != '"') {
-        if ((unsigned char)s->text[s->at] < 0x20)
+    while (at < n && text[at] != '"') {
+        if ((unsigned char)text[at] < 0x20) {
+            s->at = at;
             return scan_error(s, "no control character in a string");
-        if (s->text[s->at] == '\\') {
-            *escaped = true;
-            s->at++;
         }
-        s->at++;
+        if (text[at] == '\\') {
+            *escaped = true;
+            at++;
+        }
+        at++;
     }
-    if (s->at >= s->n) {
-        s->at = s->n;
+    s->at = at < n ? at : n;
+    if (at >= n)
         return scan_error(s, "the string's closing '\"'");
-    }
     *out = (struct slice){ s->text + start, s->at - start };
     s->at++;
     return 0;
@@ -152,59 +156,76 @@ static int scan_string(struct scan *s, struct base_buffer *b, struct slice *out)
     return rc;
 }
 
-/* Passes one value whatever it is; checks brackets and strings only. */
+/* Passes one value. Only strings and brackets are looked at: whoever reads the value checks the
+ * rest. */
 static int scan_skip(struct scan *s, struct slice *out)
 {
     char stack[JSON_DEPTH];
     int depth = 0;
+    bool escaped;
     char c = scan_peek(s);
-    size_t start = s->at;
-    do {
-        c = scan_peek(s);
-        struct slice ignored;
-        bool escaped;
-        int rc;
-        if (s->at >= s->n)
+    const char *text = s->text;
+    size_t start = s->at, at = start, n = s->n;
+    if (c == '"') {
+        int rc = scan_raw_string(s, out, &escaped);
+        *out = (struct slice){ text + start, s->at - start };
+        return rc;
+    }
+    if (c != '{' && c != '[') { /* number or word */
+        while (at < n && text[at] && !strchr(" \t\r\n,:[]{}\"", text[at]))
+            at++;
+        if (at == start)
             return scan_error(s, "a value");
+        *out = (struct slice){ text + start, at - start };
+        s->at = at;
+        return 0;
+    }
+    static const bool stop[256] = { ['"'] = 1, ['{'] = 1, ['['] = 1, ['}'] = 1, [']'] = 1 };
+    for (; at < n; at++) {
+        while (at < n && !stop[(unsigned char)text[at]])
+            at++;
+        if (at >= n)
+            break;
+        c = text[at];
         if (c == '"') {
-            rc = scan_raw_string(s, &ignored, &escaped);
-            if (rc)
-                return rc;
+            for (at++; at < n && text[at] != '"'; at++)
+                at += text[at] == '\\';
         } else if (c == '{' || c == '[') {
             if (depth == JSON_DEPTH)
                 return base_error_set(BASE_E_LIMIT, "%s: byte %zu: nested deeper than %d", s->name,
-                                      s->at, JSON_DEPTH);
+                                      at, JSON_DEPTH);
             stack[depth++] = c;
-            s->at++;
         } else if (c == '}' || c == ']') {
-            if (depth == 0 || stack[depth - 1] != (c == '}' ? '{' : '['))
+            if (stack[depth - 1] != (c == '}' ? '{' : '[')) {
+                s->at = at;
                 return scan_error(s, "a matching bracket");
-            depth--;
-            s->at++;
-        } else if (c == ',' || c == ':') {
-            if (depth == 0)
-                return scan_error(s, "a value");
-            s->at++;
-        } else { /* number or word */
-            size_t word = s->at;
-            while (s->at < s->n &&
-                   (strchr("+-.", s->text[s->at]) ||
-                    (s->text[s->at] >= '0' && s->text[s->at] <= '9') ||
-                    (s->text[s->at] >= 'a' && s->text[s->at] <= 'z') || s->text[s->at] == 'E'))
-                s->at += s->text[s->at] ? 1 : s->n; /* a NUL ends it */
-            if (s->at == word || s->at > s->n) {
-                s->at = word;
-                return scan_error(s, "a value");
             }
+            if (--depth == 0)
+                break;
         }
-    } while (depth > 0);
-    *out = (struct slice){ s->text + start, s->at - start };
+    }
+    s->at = at < n ? at : n;
+    if (at >= n)
+        return scan_error(s, "the end of the value");
+    s->at = at + 1;
+    *out = (struct slice){ text + start, s->at - start };
     return 0;
 }
 
-/* The members of an object, those named; the others are only passed. */
-static int scan_members(struct scan *s, const char *const *keys, struct slice *values, size_t count)
+/* The members of an object, those named; the others are only passed. With inner, the first key's
+ * value is an object whose members are found in the same go (a long one is then not scanned twice).
+ */
+struct members {
+    const char *const *keys;
+    struct slice *values;
+    size_t count;
+    const struct members *inner;
+};
+static int scan_members(struct scan *s, const struct members *m)
 {
+    const char *const *keys = m->keys;
+    struct slice *values = m->values;
+    size_t count = m->count;
     struct base_buffer b = { 0 };
     int rc = scan_expect(s, '{', "'{'");
     for (size_t i = 0; i < count; i++)
@@ -221,8 +242,14 @@ static int scan_members(struct scan *s, const char *const *keys, struct slice *v
                     which = i;
             if (!rc)
                 rc = scan_expect(s, ':', "':'");
-            if (!rc)
+            if (!rc && which == 0 && m->inner && !values[0].text) {
+                scan_peek(s);
+                size_t start = s->at;
+                rc = scan_members(s, m->inner);
+                value = (struct slice){ s->text + start, s->at - start };
+            } else if (!rc) {
                 rc = scan_skip(s, &value);
+            }
             if (rc)
                 break;
             if (which < count && values[which].text) {
@@ -354,7 +381,13 @@ static int put_merge(struct tokenizer *t, struct slice left, struct slice right,
     if (base_buffer_append(joined, left.text, left.n) ||
         base_buffer_append(joined, right.text + prefix, right.n - prefix))
         return BASE_E_MEMORY;
-    int32_t id = tokenizer_vocabulary_find(v, joined->data, joined->length);
+    /* merges mostly stand in the order of the pieces that they make: try the next one first */
+    size_t n;
+    int32_t id = t->bpe.last_merge + 1;
+    const char *next = tokenizer_vocabulary_piece(v, id, &n);
+    if (!next || n != joined->length || memcmp(next, joined->data, n) != 0)
+        id = tokenizer_vocabulary_find(v, joined->data, joined->length);
+    t->bpe.last_merge = id;
     if (a < 0 || b < 0 || id < 0) {
         struct slice missing = a < 0   ? left
                                : b < 0 ? right
@@ -430,6 +463,44 @@ static int parse(const struct scan *s, struct slice part, const char *key, json_
     return rc ? base_error_prefix(rc, "%s", s->name) : 0;
 }
 
+/* An object of the members that are there. */
+static int members_object(const struct scan *s, const char *const *keys, const struct slice *part,
+                          size_t count, json_t **out)
+{
+    *out = json_object();
+    if (!*out)
+        return base_error_set(BASE_E_MEMORY, "out of memory");
+    for (size_t k = 0; k < count; k++) {
+        json_t *value;
+        if (!part[k].text)
+            continue;
+        int rc = parse(s, part[k], keys[k], &value);
+        if (rc)
+            return rc;
+        if (json_object_set_new(*out, keys[k], value))
+            return base_error_set(BASE_E_MEMORY, "out of memory");
+    }
+    return 0;
+}
+
+int tokenizer_json_members(const char *text, size_t bytes, const char *const *keys, size_t count,
+                           const char *name, json_t **out)
+{
+    struct scan s = { .text = text, .n = bytes, .name = name };
+    struct slice part[16];
+    *out = NULL;
+    if (count > sizeof part / sizeof *part)
+        return base_error_set(BASE_E_ARGUMENT, "%s: too many keys", name);
+    int rc = scan_members(&s, &(struct members){ keys, part, count, NULL });
+    if (!rc)
+        rc = members_object(&s, keys, part, count, out);
+    if (rc) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
 /* ---- model ----------------------------------------------------------------------------------- */
 
 enum {
@@ -465,20 +536,10 @@ static const char *const model_keys[M_COUNT] = {
 /* The small members as one object. */
 static int model_settings(const struct scan *s, const struct slice *part, json_t **out)
 {
-    *out = json_object();
-    if (!*out)
-        return base_error_set(BASE_E_MEMORY, "out of memory");
-    for (int k = 0; k < M_COUNT; k++) {
-        json_t *value;
-        if (k == M_VOCAB || k == M_MERGES || !part[k].text)
-            continue;
-        int rc = parse(s, part[k], model_keys[k], &value);
-        if (rc)
-            return rc;
-        if (json_object_set_new(*out, model_keys[k], value))
-            return base_error_set(BASE_E_MEMORY, "out of memory");
-    }
-    return 0;
+    struct slice small[M_COUNT];
+    memcpy(small, part, sizeof small);
+    small[M_VOCAB].text = small[M_MERGES].text = NULL;
+    return members_object(s, model_keys, small, M_COUNT, out);
 }
 
 /* unk_token's id, -1 when there is none. */
@@ -587,15 +648,11 @@ static int read_wordpiece(struct tokenizer *t, const struct scan *s, const struc
     return rc;
 }
 
-static int read_model(struct tokenizer *t, const struct scan *s, struct slice model)
+static int read_model(struct tokenizer *t, const struct scan *s, const struct slice *part)
 {
-    struct slice part[M_COUNT];
-    struct scan inside = scan_inside(s, model);
     json_t *settings = NULL;
     const char *type = NULL;
-    int rc = scan_members(&inside, model_keys, part, M_COUNT);
-    if (!rc)
-        rc = model_settings(s, part, &settings);
+    int rc = model_settings(s, part, &settings);
     if (!rc)
         rc = base_json_get_string(settings, "type", s->name, false, &type);
     if (!rc && !type) /* old files leave it out */
@@ -662,16 +719,18 @@ int tokenizer_read_json(struct tokenizer *t, const char *text, size_t bytes, con
     static const char *const keys[COUNT] = { "model",         "added_tokens", "normalizer",
                                              "pre_tokenizer", "decoder",      "post_processor" };
     struct scan s = { .text = text, .n = bytes, .name = name };
-    struct slice part[COUNT];
+    struct slice part[COUNT], model[M_COUNT];
+    const struct members inner = { model_keys, model, M_COUNT, NULL };
+    const struct members outer = { keys, part, COUNT, &inner };
     if (bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
         s.at = 3;
-    int rc = scan_members(&s, keys, part, COUNT);
+    int rc = scan_members(&s, &outer);
     if (!rc && (scan_peek(&s), s.at < s.n))
         rc = scan_error(&s, "nothing behind the object");
     if (!rc && !part[MODEL].text)
         rc = base_error_set(BASE_E_FORMAT, "%s: not a tokenizer.json: \"model\" is missing", name);
     if (!rc)
-        rc = read_model(t, &s, part[MODEL]);
+        rc = read_model(t, &s, model);
     for (int k = ADDED; k < COUNT && !rc; k++) {
         json_t *value;
         rc = parse(&s, part[k], keys[k], &value);

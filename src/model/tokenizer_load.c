@@ -102,14 +102,14 @@ static int config_special(struct tokenizer *t, int32_t id, const char *name)
 int tokenizer_read_config(struct tokenizer *t, const char *text, size_t bytes, bool whole,
                           const char *name)
 {
+    static const char *const keys[] = { "bos_token",      "eos_token",     "pad_token",
+                                        "unk_token",      "chat_template", "added_tokens_decoder",
+                                        "add_bos_token",  "add_eos_token", "add_prefix_space",
+                                        "tokenizer_class" };
     json_t *config;
-    int rc = base_json_parse(&config, text, bytes, name);
+    int rc = tokenizer_json_members(text, bytes, keys, sizeof keys / sizeof *keys, name, &config);
     if (rc)
         return rc;
-    if (!json_is_object(config)) {
-        json_decref(config);
-        return base_error_set(BASE_E_FORMAT, "%s: expected an object", name);
-    }
     if (whole)
         rc = config_added(t, config, name);
     config_token(t, config, "bos_token", &t->bos);

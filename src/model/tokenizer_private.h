@@ -26,12 +26,15 @@
 
 /* ---- vocabulary: id <-> piece ---------------------------------------------------------------- */
 
+struct tokenizer_span {
+    uint32_t begin, end;
+};
+
 struct tokenizer_vocabulary {
-    char *text;        /* all pieces, each followed by a NUL */
-    size_t used, room; /* bytes */
-    uint32_t *offset;  /* per id: where its piece starts; TOKENIZER_HOLE where there is none */
-    uint32_t *length;  /* per id, bytes */
-    size_t count;      /* ids are 0 .. count-1 */
+    char *text;                /* all pieces, each followed by a NUL */
+    size_t used, room;         /* bytes */
+    struct tokenizer_span *at; /* per id: where its piece starts (TOKENIZER_HOLE: none) and ends */
+    size_t count;              /* ids are 0 .. count-1 */
     size_t id_room;
     uint64_t *slot; /* open addressing: hash in the upper half, id + 1 in the lower; 0 is empty */
     size_t slots;   /* power of two */
@@ -111,9 +114,6 @@ static inline size_t tokenizer_char(const char *s, size_t n, uint32_t *code)
     return k;
 }
 
-struct tokenizer_span {
-    uint32_t begin, end;
-};
 struct tokenizer_spans {
     struct tokenizer_span *at;
     size_t count, room;
@@ -229,6 +229,7 @@ enum tokenizer_step_kind {
     STEP_METASPACE, /* blank -> U+2581, and one in front */
     STEP_PREFIX,    /* a blank in front of what does not start with one */
     STEP_BYTES,     /* bytes become GPT-2's alphabet */
+    STEP_MARK,      /* before a U+2581 that follows something else */
     STEP_FIXED,     /* every n characters */
 };
 enum tokenizer_behavior {
@@ -300,6 +301,7 @@ struct tokenizer_bpe {
     int32_t fallback[256]; /* ids of <0x00> .. <0xFF>, -1 each when not used */
     bool has_fallback;
     int32_t code_id[512];  /* ids of the single characters below U+0200, -1 when absent */
+    int32_t last_merge;    /* while loading: what the merge before became */
     char *prefix, *suffix; /* continuing_subword_prefix, end_of_word_suffix; NULL when empty */
 };
 struct tokenizer_bpe_work { /* scratch */
@@ -444,6 +446,11 @@ int tokenizer_read_scored(struct tokenizer *t, const struct model_archive *archi
 /* One line of merges.txt, "left right". joined is scratch. */
 int tokenizer_merge_line(struct tokenizer *t, const char *line, size_t n, size_t rank,
                          struct base_buffer *joined, const char *name);
+/* An object with those of the given members (16 at most) that the text's object has. The other
+ * members are not looked at: tokenizer_config.json's model_max_length is an integer beyond 64 bits.
+ */
+int tokenizer_json_members(const char *text, size_t bytes, const char *const *keys, size_t count,
+                           const char *name, json_t **out);
 /* tokenizer_config.json and special_tokens_map.json: names of the special tokens, chat template.
  * whole: the other file does not say which special tokens surround a text, so this one does. */
 int tokenizer_read_config(struct tokenizer *t, const char *text, size_t bytes, bool whole,

@@ -170,6 +170,23 @@ static int step_fixed(size_t length, const char *data, size_t begin, size_t end,
     return 0;
 }
 
+static int step_mark(const char *data, size_t begin, size_t end, struct tokenizer_split_work *w)
+{
+    size_t last = begin, mark = strlen(TOKENIZER_SPACE);
+    bool after_mark = true;
+    for (size_t i = begin; i < end;) {
+        bool is_mark = end - i >= mark && memcmp(data + i, TOKENIZER_SPACE, mark) == 0;
+        if (is_mark && !after_mark) {
+            if (tokenizer_spans_add(&w->more, last, i))
+                return BASE_E_MEMORY;
+            last = i;
+        }
+        after_mark = is_mark;
+        i += is_mark ? mark : 1;
+    }
+    return last == end ? 0 : tokenizer_spans_add(&w->more, last, end);
+}
+
 static int step_cut(const struct tokenizer_step *s, const struct tokenizer_text *t,
                     struct tokenizer_split_work *w)
 {
@@ -179,6 +196,8 @@ static int step_cut(const struct tokenizer_step *s, const struct tokenizer_text 
         int rc;
         if (s->kind == STEP_FIXED) {
             rc = step_fixed(s->length, t->data, begin, end, w);
+        } else if (s->kind == STEP_MARK) {
+            rc = step_mark(t->data, begin, end, w);
         } else {
             w->matches.count = 0;
             rc = s->kind == STEP_SPLIT ? pieces_by_pattern(s, t->data, begin, end, w)
@@ -260,9 +279,10 @@ int tokenizer_split(const struct tokenizer_step *steps, size_t count, struct tok
         return 0;
     int rc = tokenizer_spans_add(&w->words, begin, end);
     for (size_t i = 0; i < count && !rc; i++) {
-        bool cuts = steps[i].kind == STEP_SPLIT || steps[i].kind == STEP_CLASS ||
-                    steps[i].kind == STEP_FIXED;
-        rc = cuts ? step_cut(&steps[i], t, w) : step_rewrite(&steps[i], t, w);
+        rc = steps[i].kind == STEP_SPLIT || steps[i].kind == STEP_CLASS ||
+                     steps[i].kind == STEP_FIXED || steps[i].kind == STEP_MARK
+                 ? step_cut(&steps[i], t, w)
+                 : step_rewrite(&steps[i], t, w);
     }
     return rc;
 }

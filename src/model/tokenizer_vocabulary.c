@@ -2,7 +2,7 @@
  *
  * Pieces lie one behind the other in one block; a piece is found through an open-addressing index
  * whose entries hold 32 bits of the hash, so that a look-up nearly always compares one string.
- * Invariants: slots is 0 or a power of two at least twice the entries; offset[id] is TOKENIZER_HOLE
+ * Invariants: slots is 0 or a power of two at least twice the entries; at[id] is TOKENIZER_HOLE
  * or the start of length[id] bytes and a NUL. */
 #include "model/tokenizer_private.h"
 
@@ -30,14 +30,10 @@ static int list_reserve(void *p, size_t *room, size_t need, size_t size)
 int tokenizer_vocabulary_reserve(struct tokenizer_vocabulary *v, size_t ids, size_t bytes)
 {
     if (ids > v->id_room) {
-        uint32_t *o = base_realloc(v->offset, ids, sizeof *o);
-        if (!o)
+        struct tokenizer_span *at = base_realloc(v->at, ids, sizeof *at);
+        if (!at)
             return BASE_E_MEMORY;
-        v->offset = o;
-        uint32_t *l = base_realloc(v->length, ids, sizeof *l);
-        if (!l)
-            return BASE_E_MEMORY;
-        v->length = l;
+        v->at = at;
         v->id_room = ids;
     }
     if (list_reserve(&v->text, &v->room, bytes, 1))
@@ -54,7 +50,8 @@ int tokenizer_vocabulary_reserve(struct tokenizer_vocabulary *v, size_t ids, siz
         if (!v->slot[i])
             continue;
         uint32_t id = (uint32_t)v->slot[i] - 1;
-        size_t at = tokenizer_mix(v->text + v->offset[id], v->length[id]) & (slots - 1);
+        size_t at =
+            tokenizer_mix(v->text + v->at[id].begin, v->at[id].end - v->at[id].begin) & (slots - 1);
         while (fresh[at])
             at = (at + 1) & (slots - 1);
         fresh[at] = v->slot[i];
@@ -74,7 +71,8 @@ static size_t vocabulary_slot(const struct tokenizer_vocabulary *v, const char *
         if (v->slot[at] >> 32 != h >> 32)
             continue;
         uint32_t id = (uint32_t)v->slot[at] - 1;
-        if (v->length[id] == n && memcmp(v->text + v->offset[id], piece, n) == 0)
+        struct tokenizer_span p = v->at[id];
+        if (p.end - p.begin == n && memcmp(v->text + p.begin, piece, n) == 0)
             break;
     }
     return at;
@@ -88,11 +86,12 @@ int tokenizer_vocabulary_put(struct tokenizer_vocabulary *v, size_t id, const ch
                               id, TOKENIZER_MAX_ID);
     if (v->used + n + 1 >= UINT32_MAX)
         return base_error_set(BASE_E_LIMIT, "%s: vocabulary larger than 4 GiB", where);
-    if (id < v->count && v->offset[id] != TOKENIZER_HOLE) {
-        if (v->length[id] == n && memcmp(v->text + v->offset[id], piece, n) == 0)
+    if (id < v->count && v->at[id].begin != TOKENIZER_HOLE) {
+        struct tokenizer_span p = v->at[id];
+        if (p.end - p.begin == n && memcmp(v->text + p.begin, piece, n) == 0)
             return 0;
         return base_error_set(BASE_E_FORMAT, "%s: id %zu is given to both \"%.60s\" and \"%.*s\"",
-                              where, id, v->text + v->offset[id], n > 60 ? 60 : (int)n, piece);
+                              where, id, v->text + v->at[id].begin, n > 60 ? 60 : (int)n, piece);
     }
     if (v->slots < (v->entries + 1) * 2 || id >= v->id_room) {
         size_t ids = v->id_room ? v->id_room : 64;
@@ -107,12 +106,9 @@ int tokenizer_vocabulary_put(struct tokenizer_vocabulary *v, size_t id, const ch
                               n > 60 ? 60 : (int)n, piece, (uint32_t)v->slot[at] - 1, id);
     if (list_reserve(&v->text, &v->room, v->used + n + 1, 1))
         return BASE_E_MEMORY;
-    for (; v->count <= id; v->count++) {
-        v->offset[v->count] = TOKENIZER_HOLE;
-        v->length[v->count] = 0;
-    }
-    v->offset[id] = (uint32_t)v->used;
-    v->length[id] = (uint32_t)n;
+    for (; v->count <= id; v->count++)
+        v->at[v->count] = (struct tokenizer_span){ TOKENIZER_HOLE, TOKENIZER_HOLE };
+    v->at[id] = (struct tokenizer_span){ (uint32_t)v->used, (uint32_t)(v->used + n) };
     if (n)
         memcpy(v->text + v->used, piece, n);
     v->text[v->used + n] = 0;
@@ -131,18 +127,17 @@ int32_t tokenizer_vocabulary_find(const struct tokenizer_vocabulary *v, const ch
 
 const char *tokenizer_vocabulary_piece(const struct tokenizer_vocabulary *v, int32_t id, size_t *n)
 {
-    if (id < 0 || (size_t)id >= v->count || v->offset[id] == TOKENIZER_HOLE)
+    if (id < 0 || (size_t)id >= v->count || v->at[id].begin == TOKENIZER_HOLE)
         return NULL;
     if (n)
-        *n = v->length[id];
-    return v->text + v->offset[id];
+        *n = v->at[id].end - v->at[id].begin;
+    return v->text + v->at[id].begin;
 }
 
 void tokenizer_vocabulary_free(struct tokenizer_vocabulary *v)
 {
     base_free(v->text);
-    base_free(v->offset);
-    base_free(v->length);
+    base_free(v->at);
     base_free(v->slot);
     *v = (struct tokenizer_vocabulary){ 0 };
 }

@@ -226,6 +226,25 @@ static void test_gpt2_sources_agree(void **state)
     rmdir(directory);
 }
 
+/* A real directory; its tokenizer_config.json has a model_max_length of 1e30 as an integer. */
+static void test_model_directory(void **state)
+{
+    (void)state;
+    TEST_NEEDS_SHARED("models/tinystories-656k/tokenizer.json");
+    struct tokenizer *t;
+    struct tokenizer_encoding e;
+    if (tokenizer_load(&t, test_shared_path("models/tinystories-656k")))
+        fail_msg("%s", base_error_message());
+    assert_int_equal(tokenizer_bos(t), 1);
+    assert_int_equal(tokenizer_eos(t), 2);
+    assert_int_equal(tokenizer_encode(t, "Once upon a time", 16, NULL, &e), 0);
+    const int32_t ids[] = { 1, 80, 147, 201, 282, 57 };
+    assert_int_equal(e.count, 6);
+    assert_memory_equal(e.ids, ids, sizeof ids);
+    tokenizer_encoding_free(&e);
+    tokenizer_free(t);
+}
+
 static const char small[] =
     "{\"added_tokens\":[{\"id\":12,\"content\":\"<e>\",\"special\":true,\"normalized\":false}],"
     "\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_"
@@ -590,6 +609,7 @@ int main(void)
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_shared_cases),
         cmocka_unit_test(test_gpt2_sources_agree),
+        cmocka_unit_test(test_model_directory),
         cmocka_unit_test(test_offsets),
         cmocka_unit_test(test_bad_bytes),
         cmocka_unit_test(test_long_word),
