@@ -68,6 +68,8 @@ $(BUILD)/assay: $(CLI_OBJ) $(LIB)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS_MODE) $(LDLIBS)
 $(LIB): $(LIB_OBJ)
 	@rm -f $@; ar rcs $@ $^
+# The built-in model is included by the assembler, which no dependency file tells of.
+$(BUILD)/src/model/builtin.o: $(wildcard models/tiny/*.json models/tiny/*.safetensors)
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
