@@ -192,12 +192,15 @@ static int find_sources(struct job *j)
             t && (p->columns == 1 ? t->rank == 1 && t->shape[0] == rows
                                   : t->rank == 2 && t->shape[0] == rows && t->shape[1] == columns);
         if (!shaped || !tensor_dtype_describe(t->dtype)->readable) {
-            char *name = model_part_name(&c->config, p, c->from == CONVERT_GGUF, true);
-            rc = base_error_set(BASE_E_FORMAT,
-                                "%s: tensor %s: %s (%s model: [%lld%s%lld] of a weight format)",
-                                c->src, name ? name : "?", t ? "wrong shape or format" : "missing",
-                                c->config.architecture->name, (long long)rows,
-                                p->columns == 1 ? "] of 1x[" : ", ", (long long)columns);
+            char *name = model_part_name(&c->config, p, c->from == CONVERT_GGUF, true), want[64];
+            snprintf(want, sizeof want, p->columns == 1 ? "[%lld]" : "[%lld, %lld]",
+                     (long long)rows, (long long)columns);
+            rc = t ? base_error_set(BASE_E_FORMAT,
+                                    "%s: tensor %s: expected shape %s (from the config) in a "
+                                    "weight format",
+                                    t->file, t->name, want)
+                   : base_error_set(BASE_E_FORMAT, "%s: tensor %s is missing (a %s model needs it)",
+                                    c->src, name ? name : "?", c->config.architecture->name);
             base_free(name);
         } else {
             j->sources[j->n_sources++] = (struct found){ *p, t };
