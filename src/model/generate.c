@@ -33,6 +33,7 @@ struct run {
     size_t n_prompt;
     struct sample *samples;
     size_t *active; /* item of the batch -> sample */
+    int32_t *feed;  /* item of the batch -> its token: a sample's own ids move when they grow */
     struct model_item *items;
     generate_text_fn *on_text;
     void *context;
@@ -234,9 +235,9 @@ static int step(struct run *r, struct model *m, size_t *running)
             continue;
         }
         r->active[n] = i;
-        r->items[n++] = (struct model_item){ .sequence = s->sequence,
-                                             .ids = &s->ids[r->n_prompt + s->drawn - 1],
-                                             .n = 1 };
+        r->feed[n] = s->ids[r->n_prompt + s->drawn - 1];
+        r->items[n] = (struct model_item){ .sequence = s->sequence, .ids = &r->feed[n], .n = 1 };
+        n++;
     }
     *running = n;
     if (n == 0)
@@ -302,8 +303,9 @@ int generate(struct model *m, const int32_t *prompt, size_t n_prompt,
         goto out;
     r.samples = base_alloc_zero(samples, sizeof *r.samples);
     r.active = base_alloc(samples, sizeof *r.active);
+    r.feed = base_alloc(samples, sizeof *r.feed);
     r.items = base_alloc(samples, sizeof *r.items);
-    if (!r.samples || !r.active || !r.items) {
+    if (!r.samples || !r.active || !r.feed || !r.items) {
         rc = BASE_E_MEMORY;
         goto out;
     }
@@ -339,6 +341,7 @@ out:
     sampler_free(r.sampler);
     base_free(r.samples);
     base_free(r.active);
+    base_free(r.feed);
     base_free(r.items);
     return rc;
 }
