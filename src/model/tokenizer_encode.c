@@ -230,6 +230,8 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t bytes,
         return base_error_set(BASE_E_LIMIT,
                               "tokenizer: text of %zu bytes; one call takes less than %zu", bytes,
                               TOKENIZER_MAX_TEXT);
+    if (!text)
+        text = ""; /* what an empty file map gives */
     bool add_special = !options || options->add_special;
     bool parse_special = !options || options->parse_special;
     int rc = 0;

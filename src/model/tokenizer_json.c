@@ -486,7 +486,7 @@ static int members_object(const struct scan *s, const char *const *keys, const s
 int tokenizer_json_members(const char *text, size_t bytes, const char *const *keys, size_t count,
                            const char *name, json_t **out)
 {
-    struct scan s = { .text = text, .n = bytes, .name = name };
+    struct scan s = { .text = text ? text : "", .n = bytes, .name = name };
     struct slice part[16];
     *out = NULL;
     if (count > sizeof part / sizeof *part)
@@ -718,7 +718,7 @@ int tokenizer_read_json(struct tokenizer *t, const char *text, size_t bytes, con
     enum { MODEL, ADDED, NORMALIZER, STEPS, DECODER, POST, COUNT };
     static const char *const keys[COUNT] = { "model",         "added_tokens", "normalizer",
                                              "pre_tokenizer", "decoder",      "post_processor" };
-    struct scan s = { .text = text, .n = bytes, .name = name };
+    struct scan s = { .text = text ? text : "", .n = bytes, .name = name };
     struct slice part[COUNT], model[M_COUNT];
     const struct members inner = { model_keys, model, M_COUNT, NULL };
     const struct members outer = { keys, part, COUNT, &inner };
@@ -749,7 +749,7 @@ int tokenizer_read_json(struct tokenizer *t, const char *text, size_t bytes, con
 int tokenizer_read_files(struct tokenizer *t, const char *vocab, size_t vocab_bytes,
                          const char *merges, size_t merges_bytes, const char *name)
 {
-    struct scan s = { .text = vocab, .n = vocab_bytes, .name = name };
+    struct scan s = { .text = vocab ? vocab : "", .n = vocab_bytes, .name = name };
     struct base_buffer joined = { 0 };
     t->kind = MODEL_BPE;
     int rc = read_vocab_object(t, s);
