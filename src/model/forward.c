@@ -12,7 +12,7 @@
 #include "model/internal.h"
 #include <string.h>
 
-#define CHUNK      1024 /* rows that go through the layers together */
+#define CHUNK      504 /* rows that go through the layers together: whole register tiles */
 #define LOGIT_ROWS 252  /* rows of logits held at a time: whole register tiles (14 or 6 rows) */
 
 struct model_scratch {
