@@ -566,9 +566,11 @@ static int group(struct pass *p, const struct model_row *rows, size_t n_rows, si
                 p->queries[d].pages = p->pages + page;
                 p->queries[d].ldq = nq + 2 * c->kv_heads * c->head_dim;
                 p->queries[d].ldz = nq;
-                /* (row, place) hashed to 32 bits: two documents of a step share masks with odds of 2^-32 */
+                /* (row, place) hashed to 32 bits: two documents of a step share masks with odds of
+                 * 2^-32 */
                 p->queries[d].dropout_row =
-                    (uint32_t)(((o->row_offset + first_row + i) << 20 | j) * 0x9e3779b97f4a7c15u >> 32);
+                    (uint32_t)(((o->row_offset + first_row + i) << 20 | j) * 0x9e3779b97f4a7c15u >>
+                               32);
                 d++;
             }
             if ((j - start) % TENSOR_PAGE == 0) {

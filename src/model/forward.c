@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define CHUNK      504 /* rows that go through the layers together: whole register tiles */
-#define LOGIT_ROWS 252  /* rows of logits held at a time: whole register tiles (14 or 6 rows) */
+#define LOGIT_ROWS 252 /* rows of logits held at a time: whole register tiles (14 or 6 rows) */
 
 struct model_scratch {
     struct model_scratch *next;
