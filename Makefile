@@ -136,9 +136,9 @@ fuzz-run: fuzz
 
 SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 format:
-	clang-format -i $(SOURCES)
+	@clang-format -i $(SOURCES)
 format-check:
-	clang-format --dry-run -Werror $(SOURCES)
+	@clang-format --dry-run -Werror $(SOURCES)
 rooms:
 	@tests/check_rooms
 # clang has its own opinion of what deserves a warning; it only reads the code here.
