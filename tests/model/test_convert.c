@@ -395,7 +395,7 @@ static void same_ids(const char *one, const char *two)
     static const char text[] =
         "It's 2 o'clock; <|end|> they'll  pay $3.50\n\n\tna\xc3\xafve \xe4\xbd\xa0 "
         "\xf0\x9f\x98\x80 x**2, convert a directory to GGUF and back";
-    struct tokenizer *a, *b;
+    struct tokenizer *a = NULL, *b = NULL;
     struct tokenizer_encoding x, y;
     if (tokenizer_load(&a, one) || tokenizer_load(&b, two))
         fail_msg("%s", base_error_message());
