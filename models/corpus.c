@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define SEED_DEFAULT      1
-#define DOCUMENTS_DEFAULT 50000
+#define DOCUMENTS_DEFAULT 150000
 #define PATH_BYTES        4096
 
 void corpus_put(struct corpus *c, const char *text)

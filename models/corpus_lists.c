@@ -10,7 +10,10 @@
  *   How many animals? 1
  *
  *   List: apple dog pear car            step by step: the words are copied out, then counted
- *   fruits: apple pear = 2 */
+ *   fruits: apple pear = 2
+ *
+ *   List: apple dog pear car            said again: looking back at the list, which counting needs,
+ *   Again: apple dog pear car           is learned here first */
 #include "corpus.h"
 #include "base/hash.h"
 #include <stdio.h>
@@ -127,9 +130,9 @@ static void list_make(struct corpus *c, struct list *l, bool held_out)
     } while (list_held_out(l) != held_out);
 }
 
-static void list_line(struct corpus *c, const struct list *l)
+static void list_line(struct corpus *c, const char *name, const struct list *l)
 {
-    corpus_put(c, "List:");
+    corpus_printf(c, "%s:", name);
     for (size_t i = 0; i < l->length; i++)
         corpus_printf(c, " %s", word_text(l->word[i]));
     corpus_put(c, "\n");
@@ -193,11 +196,13 @@ static void list_block(struct corpus *c, size_t layout)
     n = list_questions(c, &l, ask);
     if (layout == 2)
         corpus_printf(c, "Count the words of the list that are %s.\n", categories[ask[0]].name);
-    list_line(c, &l);
+    list_line(c, "List", &l);
+    if (layout < 2 && corpus_chance(c, 35))
+        list_line(c, "Again", &l);
     if (layout == 2)
         corpus_printf(c, "Answer: %zu\n", list_count(&l, ask[0]));
     for (size_t q = 0; layout != 2 && q < n; q++)
-        if (layout == 1 && corpus_chance(c, 50))
+        if (layout == 1 && corpus_chance(c, 65))
             list_copy(c, &l, ask[q]);
         else if (layout == 3)
             corpus_printf(c, "The number of %s in the list is %zu.\n", categories[ask[q]].name,
@@ -211,9 +216,9 @@ static void list_block(struct corpus *c, size_t layout)
 void corpus_lists_document(struct corpus *c)
 {
     size_t kind = corpus_below(c, 100), layout = corpus_below(c, 100);
-    size_t lists = kind < 70 ? 1 : 3 + corpus_below(c, 5);
-    layout = layout < 50 ? 0 : layout < 75 ? 1 : layout < 88 ? 2 : 3;
-    if (kind >= 82) {
+    size_t lists = kind < 86 ? 1 : 3 + corpus_below(c, 4);
+    layout = layout < 50 ? 0 : layout < 84 ? 1 : layout < 92 ? 2 : 3;
+    if (kind >= 91) {
         kinds_document(c);
         return;
     }
