@@ -475,6 +475,10 @@ static int embed(struct run *r)
     bool projected = c->embed_width != c->width;
     real *e = projected ? r->e : r->x;
     model_embed(m, e, r->ids, r->rows);
+    /* looking rows up maps the file's pages around them: many rows would bring in the whole table
+     */
+    if (m->embed_tensor && m->archive && r->rows >= 64)
+        model_archive_drop(m->archive, m->embed_tensor);
     TRY(fire(r, MODEL_SITE_EMBED, 0, e, c->embed_width, c->embed_width));
     if (projected)
         TRY(model_apply(m, &r->scratch->ws, r->x, r->e, r->rows, MODEL_PROJECT_IN, 0));
