@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "model/internal.h"
-#include <math.h>
 #include <string.h>
 
 #define GROUP     1024 /* tokens worked together (at least one row) */

@@ -194,9 +194,7 @@ static int fire(const struct run *r, enum model_site site, size_t layer, real *d
  * the same tiles as attention itself, hooks, softmax; z is recomputed only where a hook changed
  * something. */
 struct looked {
-    struct run *r;
-    size_t layer, row0; /* first row of the piece in the chunk */
-    real *scores;       /* [heads, n, keys] of the piece */
+    real *scores; /* [heads, n, keys] of the piece */
     size_t n, keys;
 };
 static void copy_scores(void *context, size_t head, size_t row, size_t rows, size_t key,
@@ -229,7 +227,7 @@ static int look_inside(struct run *r, size_t layer, const struct piece *p, struc
     int rc = scores && before && value ? 0 : BASE_E_MEMORY;
     for (size_t i = 0; !rc && i < count; i++)
         scores[i] = REAL(-3e38);
-    struct looked l = { r, layer, p->row, scores, p->n, keys };
+    struct looked l = { scores, p->n, keys };
     q->on_scores = copy_scores;
     q->context = &l;
     if (!rc)

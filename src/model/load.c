@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "model/builtin.h"
 #include "model/internal.h"
 #include <math.h>
@@ -89,12 +90,11 @@ static int wrong_shape(const struct model_tensor *t, int64_t rows, int64_t colum
                           t->file, t->name, want, got);
 }
 
-static int check_shape(const struct model *m, const struct found *f)
+static int check_shape(const struct found *f)
 {
     const struct model_tensor *t = f->tensor;
     const struct model_part *p = &f->part;
     int64_t rows = (int64_t)p->rows, columns = (int64_t)p->columns;
-    (void)m;
     if (p->columns == 1) {
         if (t->rank != 1 || t->shape[0] != rows)
             return wrong_shape(t, rows, 1);
@@ -109,19 +109,13 @@ static int check_shape(const struct model *m, const struct found *f)
     return 0;
 }
 
-static bool ends_with(const char *s, const char *suffix)
-{
-    size_t n = strlen(s), k = strlen(suffix);
-    return n >= k && !strcmp(s + n - k, suffix);
-}
-
 /* Tensors a model's file may hold beyond its parameters. */
 static bool is_ignored(const struct model *m, const struct model_tensor *t)
 {
     if (m->gguf)
         return !strcmp(t->name, "rope_freqs.weight");
     for (const char *const *s = m->config.architecture->ignored; *s; s++)
-        if (ends_with(t->name, *s))
+        if (base_ends_with(t->name, *s))
             return true;
     return false;
 }
@@ -151,7 +145,7 @@ static int find_all(struct model *m, struct found **out, size_t *count)
             base_free(name);
         }
         if (!rc)
-            rc = check_shape(m, &list[i]);
+            rc = check_shape(&list[i]);
         if (!rc)
             for (size_t j = 0; j < tensors; j++)
                 if (model_archive_at(m->archive, j) == list[i].tensor)
