@@ -1,0 +1,34 @@
+/* backend: whoever answers requests: a model in this process, or an endpoint over HTTP.
+ *
+ * The answer to a request depends on nothing but the request and the model: not on what it is asked
+ * together with, on threads, ranks, or on whether it comes from the cache. */
+#ifndef ASSAY_BACKEND_H
+#define ASSAY_BACKEND_H
+#include <assay/eval.h>
+#include <assay/task.h>
+
+struct eval_backend_options {
+    enum eval_bos bos;
+    enum eval_overlength overlength; /* EVAL_OVERLENGTH_ERROR by default */
+    bool overlength_skip;            /* leave such requests out, counted and reported */
+    size_t batch_tokens;             /* tokens per forward; 0 = 2048; never changes a result */
+};
+struct eval_backend;
+/* The model must have a tokenizer; it is borrowed. Requests are grouped by shared prefix (a trie
+ * over ids); every prefix is computed once, and only the logit rows that are scored. */
+int eval_backend_local(struct eval_backend **out, struct model *m,
+                       const struct eval_backend_options *options);
+/* Called once per request as soon as its response is complete, in any order. Non-zero stops. */
+typedef int eval_answered_fn(void *context, size_t request, const struct eval_response *response);
+/* Answers requests[0..n) into responses[0..n) (zeroed by the caller). */
+int eval_backend_ask(struct eval_backend *b, const struct eval_request *const *requests, size_t n,
+                     struct eval_response *responses, eval_answered_fn *on_answered, void *context);
+/* Identifies what answers: hash of weights, tokenizer, arithmetic. Part of every cache key. */
+const char *eval_backend_identity(const struct eval_backend *b);
+/* {"model", "architecture", "parameters", "hash", "tokenizer_hash", "bos", "compute", ...}. New
+ * ref. */
+json_t *eval_backend_describe(const struct eval_backend *b);
+/* {"forward_tokens", "shared_tokens", "requests", "cut", "skipped", ...}. New ref. */
+json_t *eval_backend_counters(const struct eval_backend *b);
+void eval_backend_free(struct eval_backend *b);
+#endif
