@@ -2,9 +2,12 @@
 #ifndef ASSAY_H
 #define ASSAY_H
 #include <assay/base.h>
+#include <assay/chat.h>
+#include <assay/data.h>
 #include <assay/model.h>
 #include <assay/sampler.h>
 #include <assay/stats.h>
+#include <assay/template.h>
 #include <assay/tokenizer.h>
 #include <assay/train.h>
 #endif
