@@ -58,6 +58,8 @@ int model_sequence_truncate(struct model_sequence *s, size_t n);
 void model_sequence_free(struct model_sequence *s);
 size_t model_sequence_length(const struct model_sequence *s);
 const int32_t *model_sequence_ids(const struct model_sequence *s);
+/* Bytes that a page of keys and values takes: what 32 positions of one sequence cost. */
+size_t model_page_bytes(const struct model *m);
 
 /* New tokens for one sequence in a batch. */
 struct model_item {

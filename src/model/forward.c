@@ -502,20 +502,59 @@ int model_head(const struct model *m, struct tensor_workspace *ws, real *logits,
     return rc;
 }
 
-/* Logits of the rows that want them, in blocks, to the caller. */
+/* Rows of logits that belong together: of one item, one after the other. */
+struct span {
+    size_t item, first_row, rows;
+};
+struct spans {
+    struct span at[LOGIT_ROWS];
+    size_t count;
+    size_t rows; /* of all, final hidden states of which stand in r->h */
+};
+
+/* One product with the head for all rows gathered, then each item's rows to the caller. */
+static int logits_flush(struct run *r, struct spans *s)
+{
+    struct model *m = r->m;
+    const struct model_config *c = &m->config;
+    const real *h = r->h;
+    if (!s->rows)
+        return 0;
+    if (c->embed_width != c->width) {
+        TRY(model_apply(m, &r->scratch->ws, r->e, h, s->rows, MODEL_PROJECT_OUT, 0));
+        h = r->e;
+    }
+    real *out = tensor_workspace_get(&r->scratch->logits, s->rows * c->vocabulary * sizeof *out);
+    if (!out)
+        return BASE_E_MEMORY;
+    TRY(model_head(m, &r->scratch->ws, out, h, s->rows));
+    if (c->final_softcap > 0)
+        tensor_softcap(out, out, c->final_softcap, s->rows * c->vocabulary);
+    for (size_t i = 0; i < s->count; i++) {
+        const struct span *p = &s->at[i];
+        TRY(r->on_logits(r->context, p->item, p->first_row, p->rows, out));
+        out += p->rows * c->vocabulary;
+    }
+    s->count = s->rows = 0;
+    return 0;
+}
+
+/* Logits of the rows that want them, to the caller. A batch may hold hundreds of items that want a
+ * row each: their rows are gathered, so that the head's matrix is read once for all. */
 static int logits(struct run *r)
 {
     struct model *m = r->m;
     const struct model_config *c = &m->config;
+    struct spans s = { .count = 0 };
     for (size_t p = 0; p < r->n_pieces; p++) {
         const struct piece *piece = &r->pieces[p];
         const struct model_item *item = &r->items[piece->item];
         size_t first = piece->position - item->sequence->length; /* row number within the item */
-        size_t begin = item->logits_from > first ? item->logits_from - first : 0;
-        for (size_t i = begin; i < piece->n; i += LOGIT_ROWS) {
-            size_t n = piece->n - i < LOGIT_ROWS ? piece->n - i : LOGIT_ROWS;
+        size_t i = item->logits_from > first ? item->logits_from - first : 0;
+        while (i < piece->n) {
+            size_t n = piece->n - i < LOGIT_ROWS - s.rows ? piece->n - i : LOGIT_ROWS - s.rows;
             const real *x = r->x + (piece->row + i) * c->width;
-            real *h = r->h;
+            real *h = r->h + s.rows * c->width;
             if (c->final_norm)
                 model_apply_norm(m, h, x, n, MODEL_FINAL_NORM, 0, NULL, NULL);
             else
@@ -528,20 +567,14 @@ static int logits(struct run *r)
                     };
                     TRY(model_hooks_row(r->hooks, &point));
                 }
-            if (c->embed_width != c->width) {
-                TRY(model_apply(m, &r->scratch->ws, r->e, h, n, MODEL_PROJECT_OUT, 0));
-                h = r->e;
-            }
-            real *out = tensor_workspace_get(&r->scratch->logits, n * c->vocabulary * sizeof *out);
-            if (!out)
-                return BASE_E_MEMORY;
-            TRY(model_head(m, &r->scratch->ws, out, h, n));
-            if (c->final_softcap > 0)
-                tensor_softcap(out, out, c->final_softcap, n * c->vocabulary);
-            TRY(r->on_logits(r->context, piece->item, first + i, n, out));
+            s.at[s.count++] = (struct span){ piece->item, first + i, n };
+            s.rows += n;
+            i += n;
+            if (s.rows == LOGIT_ROWS)
+                TRY(logits_flush(r, &s));
         }
     }
-    return 0;
+    return logits_flush(r, &s);
 }
 
 static int chunk(struct run *r)

@@ -185,6 +185,11 @@ int model_sequence_reserve(struct model_sequence *s, size_t n)
     return 0;
 }
 
+size_t model_page_bytes(const struct model *m)
+{
+    return m->config.layers * m->page_reals * sizeof(real);
+}
+
 size_t model_sequence_length(const struct model_sequence *s)
 {
     return s->length;
