@@ -71,11 +71,15 @@ struct eval_item {
     json_t *choices; /* multiple choice: list of strings; else NULL */
     struct eval_request *requests;
     size_t n_requests;
-    char doc_hash[65];    /* SHA-256 of the document: what `assay compare` matches on */
-    char prompt_hash[65]; /* of all contexts and continuations */
+    size_t n_shots; /* solved examples in the context */
+    /* As lm-eval computes them. SHA-256 of json.dumps(doc, indent=2, ensure_ascii=False): what
+     * `assay compare` matches on; of the first request's context (rolling: of the text); of
+     * str(target). */
+    char doc_hash[65];
+    char prompt_hash[65];
     char target_hash[65];
-    const char *cluster;  /* for clustered errors (e.g. a passage), or NULL; lives as doc does */
-    const char *category; /* for tables by category, or NULL */
+    char *cluster;  /* for clustered errors (e.g. a passage), or NULL */
+    char *category; /* for tables by category, or NULL */
 };
 void eval_item_clear(struct eval_item *item);
 
@@ -87,9 +91,13 @@ struct eval_task_options {
     uint64_t fewshot_seed; /* 1234 is lm-eval's */
     bool fewshot_balanced; /* the same number of examples of each label, as near as k allows */
     enum eval_strategy_kind strategy;
-    /* Turns messages into the prompt text of an instruct model; NULL = none. New string. */
+    const char *system; /* --system: before the description; NULL = none */
+    /* Turns messages ([{"role", "content"}]) into the prompt text of an instruct model; NULL =
+     * none. New string (base_free). When the last message is the assistant's it is to be continued,
+     * else the generation prompt is added. */
     int (*chat)(void *context, const json_t *messages, char **text);
     void *chat_context;
+    bool chat_single_turn; /* the examples in one user message, not one turn each */
     size_t limit;          /* at most so many documents; 0 = all */
     const size_t *samples; /* only these doc_ids [n_samples], ascending; NULL = all */
     size_t n_samples;
@@ -100,6 +108,8 @@ struct eval_task_options {
         .fewshot = -1, .fewshot_seed = 1234                                                        \
     }
 
+/* Zeroed options are not the defaults: use EVAL_TASK_OPTIONS_DEFAULT. Strings are borrowed for the
+ * task's life. */
 struct eval_task;
 /* name: a built-in task, one found in options->include, or the path of a YAML file. A group or tag
  * is opened with eval_tasks_expand first. Refuses what it does not know by file, line, key, reason.
@@ -116,15 +126,34 @@ size_t eval_task_count(const struct eval_task *t); /* items that will be asked *
 int eval_task_next(struct eval_task *t, struct eval_item *item);
 int eval_task_rewind(struct eval_task *t);
 
+/* Without data: reads NAME (as eval_task_open) with its includes, checks every key and compiles
+ * every template. *config (may be NULL): as eval_task_config. */
+int eval_task_check(const char *name, const struct eval_task_options *options, json_t **config);
+/* [{"name", "kind": "task"|"group"|"tag", "type", "description", "source": "built-in"|file, "data":
+ * file or null, "missing": reason or null, "items": n or null, "members": [..]}], sorted by name:
+ * built-in tasks, then those of options->include. count: read the data to count the items. */
+int eval_tasks_list(const struct eval_task_options *options, bool count, json_t **list);
+
 /* Names of tasks behind a name: a task itself, a group's or tag's members, "a,b,c". New array of
  * new strings (eval_names_free). */
 int eval_tasks_expand(const char *names, const struct eval_task_options *options, char ***out,
                       size_t *n);
 void eval_names_free(char **names, size_t n);
+/* For every group among `names` ("a,b,c"), and groups within groups: its aggregate_metric_list over
+ * results ({task: what eval_tally_finish gave}). micro (weight_by_size, the default): all items as
+ * one set, lm-eval's pooled stderr; macro: every task counts once, sqrt(sum se^2)/K. *groups:
+ * {group: {metric: {"value", "stderr", "ci", "method", "n", "tasks", "weight_by_size", "filter"}}}
+ */
+int eval_groups_aggregate(const char *names, const struct eval_task_options *options,
+                          const json_t *results, double level, json_t **groups);
 
-/* lm-eval's sample record (doc_id, doc, target, arguments, resps, filtered_resps, filter, metrics,
- * doc_hash, prompt_hash, target_hash, and each metric by its name) and ours beside it. One record
- * per filter: *samples is a list. responses [item->n_requests]. */
+/* lm-eval's sample record as its samples file holds it (doc_id, doc, target as text, arguments
+ * {"gen_args_0": {"arg_0": context, "arg_1": continuation}}, resps and filtered_resps as text,
+ * filter, metrics, doc_hash, prompt_hash, target_hash, and each metric by its name) and ours beside
+ * it under "assay": {"strategy", "shots", "gold", "prediction", "logprobs", "first_logprobs",
+ * "tokens", "greedy", "cluster", "category", "cloze", "cut", "skipped", "boundary_retokenized",
+ * "ids"}. One record per filter: *samples is a list. responses [item->n_requests]. An item with a
+ * skipped response has no metrics. */
 int eval_task_judge(const struct eval_task *t, const struct eval_item *item,
                     const struct eval_response *responses, json_t **samples);
 
@@ -132,8 +161,12 @@ int eval_task_judge(const struct eval_task *t, const struct eval_item *item,
 struct eval_tally;
 int eval_tally_new(struct eval_tally **out, const struct eval_task *t, double level, uint64_t seed);
 int eval_tally_add(struct eval_tally *y, const json_t *sample);
-/* {"acc": {"value", "stderr", "ci": [lo, hi], "method": "wilson", "n", "filter", ...}, ...,
- * "by_category": {...}, "confusion": {...}, "calibration": [...] where they apply}. */
+/* {"acc": {"value", "stderr", "ci": [lo, hi], "method": "wilson", "n", "filter",
+ * "higher_is_better"}, ..., "n", "skipped", "by_category": {category: {metric: {..}}},
+ * "confusion": {"labels", "matrix" (rows: true)}, "calibration": [{"low", "high", "n",
+ * "confidence", "accuracy"}] where they apply}. With several filters the second and later ones'
+ * metrics are named "metric,filter". A metric that cannot be computed has value null and a
+ * "reason". */
 int eval_tally_finish(struct eval_tally *y, json_t **results);
 void eval_tally_free(struct eval_tally *y);
 #endif
