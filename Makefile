@@ -68,8 +68,10 @@ $(BUILD)/assay: $(CLI_OBJ) $(LIB)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS_MODE) $(LDLIBS)
 $(LIB): $(LIB_OBJ)
 	@rm -f $@; ar rcs $@ $^
-# The built-in model is included by the assembler, which no dependency file tells of.
-$(BUILD)/src/model/builtin.o: $(wildcard models/tiny/*.json models/tiny/*.safetensors)
+# The built-in model and a report's style and script are included by the assembler, which no dependency file
+# tells of.
+$(BUILD)/src/model/builtin.o: $(wildcard models/tiny/*.json models/tiny*/*.safetensors)
+$(BUILD)/src/report/page.o: src/report/page.css src/report/page.js
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
