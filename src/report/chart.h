@@ -74,6 +74,33 @@ struct report_bars {
 };
 int report_bars_write(const struct report_bars *bars, const char *path);
 
+/* A matrix of counts, rows what is true, columns what was said: each cell shaded by its share of
+ * its row. */
+struct report_heat {
+    const char *title, *subtitle;
+    const char *row_label, *column_label; /* "true", "predicted" */
+    const char *const *labels;            /* [n], of rows and columns */
+    size_t n;
+    const double *counts; /* [n, n] row-major, >= 0 */
+    int width, scale;     /* width 0 = as wide as the labels and cells need */
+    bool dark;
+};
+int report_heat_write(const struct report_heat *heat, const char *path);
+
+/* Answers grouped by stated confidence (Niculescu-Mizil & Caruana 2005): how often they are right,
+ * against how sure they are. */
+struct report_calibration {
+    const char *title, *subtitle;
+    const double *confidence; /* [n] mean of each bin, 0 .. 1 */
+    const double *accuracy;   /* [n] share that is right */
+    const double *low, *high; /* [n] interval of it; both NULL for none */
+    const double *weight;     /* [n] answers in the bin; empty bins (0) are left out */
+    size_t n;
+    int scale;
+    bool dark;
+};
+int report_calibration_write(const struct report_calibration *c, const char *path);
+
 /* Exponential moving average for loss curves: out[i] = sum_j w^(i-j) y[j] / sum_j w^(i-j) over the
  * finite y[j], j <= i, with w = 2^(-1/half_life): the divisor removes the pull towards the first
  * values (Adam's bias correction, Kingma & Ba 2015). NaN before the first finite value. out may be
