@@ -104,6 +104,112 @@ static void gemm_tile(size_t m, size_t k, const real *a, size_t a_row, size_t a_
     }
 }
 
+/* A whole tile from packed operands: a [k][KERNEL_ROWS], b [k][32], both streamed from the second-
+ * level cache. Constant strides leave the loop two loads, KERNEL_ROWS broadcasts and the multiply-
+ * adds, which the front end can only just deliver; with strides in variables (gemm_tile: addresses
+ * kept in memory) the same sums run at three quarters of the speed. What the sums need next is
+ * asked for while they run:
+ *   a, b   AHEAD_A, AHEAD_B steps of 14 cycles ahead: the latency of the second-level cache
+ *   touch  the lines of the next result tile that will be read (or of c, when `first`: it is only
+ *          written)
+ *   far    k/8 lines that are in memory still, for the second-level cache */
+#define AHEAD_A 16
+#define AHEAD_B 8
+VINLINE void gemm_step(struct vreal acc[KERNEL_ROWS][KERNEL_VECTORS], const real *a, const real *b)
+{
+    struct vreal bv[KERNEL_VECTORS];
+    _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++)
+    {
+        bv[v] = vload(b + 16 * v);
+        __builtin_prefetch(b + 16 * v + 32 * AHEAD_B);
+    }
+    __builtin_prefetch(a + KERNEL_ROWS * AHEAD_A);
+    _Pragma("GCC unroll 16") for (int i = 0; i < KERNEL_ROWS; i++)
+    {
+        struct vreal av = vset(a[i]);
+        _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++) acc[i][v] =
+            vfma(av, bv[v], acc[i][v]);
+    }
+}
+static void gemm_packed(size_t k, const real *a, const real *b, real *c, size_t ldc, int first,
+                        const real *bias, const real *touch, const void *far)
+{
+    for (size_t i = 0; i < KERNEL_ROWS; i++)
+        for (size_t j = 0; j < 32; j += 64 / sizeof *c)
+            __builtin_prefetch(touch + i * ldc + j, 1);
+    for (int j = 0; j < 32; j += 16 * KERNEL_VECTORS) {
+        struct vreal acc[KERNEL_ROWS][KERNEL_VECTORS];
+        _Pragma("GCC unroll 16") for (size_t i = 0; i < KERNEL_ROWS; i++)
+            _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++) acc[i][v] =
+                first ? vzero() : vload(c + i * ldc + j + 16 * v);
+        const real *ap = a, *bp = b + j;
+        const char *fp = far;
+        size_t p = k;
+        for (; p >= 8; p -= 8, fp += 64) {
+            __builtin_prefetch(fp, 0, 2);
+            _Pragma("GCC unroll 1") for (int u = 0; u < 8; u++, ap += KERNEL_ROWS, bp += 32)
+                gemm_step(acc, ap, bp);
+        }
+        _Pragma("GCC unroll 1") for (; p; p--, ap += KERNEL_ROWS, bp += 32) gemm_step(acc, ap, bp);
+        if (bias)
+            _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++)
+            {
+                struct vreal add = vload(bias + j + 16 * v);
+                _Pragma("GCC unroll 16") for (int i = 0; i < KERNEL_ROWS; i++) acc[i][v] =
+                    vadd(acc[i][v], add);
+            }
+        _Pragma("GCC unroll 16") for (size_t i = 0; i < KERNEL_ROWS; i++)
+            _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++)
+                vstore(c + i * ldc + j + 16 * v, acc[i][v]);
+    }
+}
+
+/* Rows of activations as a packed tile: dst[p][KERNEL_ROWS] = a[i*ld + p], rows beyond `rows` (at
+ * most KERNEL_ROWS) zero. */
+static void gemm_pack(size_t rows, size_t k, const real *a, size_t ld, real *dst)
+{
+#if defined(__AVX512F__) && !defined(ASSAY_FLOAT64)
+    /* Squares of 16 x 16, transposed in registers: pairs of rows, pairs of pairs, and so on. */
+    for (size_t p = 0; p < k; p += 16) {
+        const __mmask16 some = k - p >= 16 ? 0xffff : (__mmask16)((1u << (k - p)) - 1);
+        const __mmask16 tile = (1u << KERNEL_ROWS) - 1;
+        __m512 r[16], t[16];
+        _Pragma("GCC unroll 16") for (size_t i = 0; i < 16; i++) r[i] =
+            _mm512_maskz_loadu_ps(i < rows ? some : 0, a + (i < rows ? i * ld : 0) + p);
+        _Pragma("GCC unroll 8") for (int i = 0; i < 16; i += 2)
+        {
+            t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+            t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+        }
+        _Pragma("GCC unroll 4") for (int i = 0; i < 16; i += 4)
+            _Pragma("GCC unroll 2") for (int j = 0; j < 2; j++)
+        {
+            __m512d x = _mm512_castps_pd(t[i + j]), y = _mm512_castps_pd(t[i + j + 2]);
+            r[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(x, y));
+            r[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(x, y));
+        }
+        /* r[i + j] holds columns j, 4+j, 8+j, 12+j of rows i..i+3 in its four quarters */
+        _Pragma("GCC unroll 4") for (int j = 0; j < 4; j++)
+        {
+            __m512 x0 = _mm512_shuffle_f32x4(r[j], r[4 + j], 0x88);
+            __m512 x1 = _mm512_shuffle_f32x4(r[j], r[4 + j], 0xdd);
+            __m512 y0 = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0x88);
+            __m512 y1 = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0xdd);
+            t[j] = _mm512_shuffle_f32x4(x0, y0, 0x88);
+            t[8 + j] = _mm512_shuffle_f32x4(x0, y0, 0xdd);
+            t[4 + j] = _mm512_shuffle_f32x4(x1, y1, 0x88);
+            t[12 + j] = _mm512_shuffle_f32x4(x1, y1, 0xdd);
+        }
+        _Pragma("GCC unroll 16") for (size_t i = 0; i < 16; i++)
+            _mm512_mask_storeu_ps(dst + (p + i) * KERNEL_ROWS, p + i < k ? tile : 0, t[i]);
+    }
+#else
+    for (size_t i = 0; i < KERNEL_ROWS; i++)
+        for (size_t p = 0; p < k; p++)
+            dst[p * KERNEL_ROWS + i] = i < rows ? a[i * ld + p] : 0;
+#endif
+}
+
 /* ---- panels of stored weights widened to real: dst[p][32], exact ---- */
 
 #if defined(__AVX512F__) && !defined(ASSAY_FLOAT64)

@@ -13,6 +13,12 @@ struct tensor_kernels {
     size_t gemm_rows;
     void (*gemm)(size_t m, size_t k, const real *a, size_t a_row, size_t a_step, const real *b,
                  size_t ldb, real *c, size_t ldc, int first);
+    /* gemm_rows packed rows [k][gemm_rows] against a panel [k][32], + bias[32] when not NULL;
+     * touch, far: addresses whose lines are fetched meanwhile, see the fragment. */
+    void (*gemm_packed)(size_t k, const real *a, const real *b, real *c, size_t ldc, int first,
+                        const real *bias, const real *touch, const void *far);
+    /* dst[k][gemm_rows] = the transposed rows of a, zeros for missing rows */
+    void (*gemm_pack)(size_t rows, size_t k, const real *a, size_t ld, real *dst);
     /* stored panels [k][32] to real */
     void (*widen_bf16)(size_t k, const uint16_t *src, real *dst);
     void (*widen_f16)(size_t k, const uint16_t *src, real *dst);

@@ -3,7 +3,7 @@
  *
  * Loops (after Goto and van de Geijn 2008), for c[m, n] over k:
  *   row block (ROW_BLOCK tiles of A)  >  inner block (INNER)  >  group of panels of B, held in the
- *   second-level cache  >  tile of A, held in the first-level cache  >  panel  >  register tile
+ *   second-level cache  >  tile of A  >  panel  >  register tile
  * The inner index ascends, and each block continues from the c it left, so the chains are unbroken.
  */
 #include "tensor/matmul.h"
@@ -14,10 +14,11 @@
 #include <string.h>
 
 #define PANEL     32
-#define INNER     384   /* inputs per block: a tile of A (14 x 384 floats, 21 KB) stays in L1 */
-#define GROUP     8     /* panels per group: 8 x 384 x 32 floats, 393 KB, stay in L2 */
-#define ROW_BLOCK 64    /* tiles of A packed at a time */
-#define ROWS_MAX  16    /* no instruction set has a taller tile */
+#define INNER     768         /* inputs per block: a tile of A (14 x 768 floats, 43 KB) */
+#define GROUP     (2 * INNER) /* inputs of all panels of a group: 197 KB, and the next group's, */
+#define GROUP_MAX 8           /* stay in L2; panels of a group at most */
+#define ROW_BLOCK 64          /* tiles of A packed at a time */
+#define ROWS_MAX  16          /* no instruction set has a taller tile */
 #define SMALL     65536 /* multiply-adds below which a second thread costs more than it brings */
 
 void *tensor_workspace_get(struct tensor_workspace *w, size_t bytes)
@@ -310,6 +311,10 @@ static void pack_tile(const struct product *g, size_t row0, size_t k0, size_t kc
         pack_pairs_tile(g, row0, rows, k0, kc, tile, dst);
         return;
     }
+    if (g->a_step == 1 && tile == tensor_kernels()->gemm_rows) {
+        tensor_kernels()->gemm_pack(rows, kc, g->a + row0 * g->a_row + k0, g->a_row, dst);
+        return;
+    }
     if (rows < tile)
         memset(dst, 0, kc * tile * sizeof *dst);
     if (g->a_row == 1) { /* transposed operand: its rows lie side by side */
@@ -340,13 +345,20 @@ static void multiply(const struct product *g, size_t rows, size_t kc, const real
     tensor_kernels()->gemm(rows, kc, a, a_row, a_step, b, PANEL, c, ldc, first);
 }
 
-/* One tile against one panel; columns beyond n go to a side buffer. */
+/* One tile against one panel; columns beyond n go to a side buffer. far: lines that are wanted soon
+ * (gemm_packed). */
 static void tile_panel(const struct product *g, size_t row0, size_t rows, size_t p, size_t kc,
                        const real *a, size_t a_row, size_t a_step, const real *b, bool first,
-                       const real *bias)
+                       const real *bias, const void *far)
 {
+    const struct tensor_kernels *kernels = tensor_kernels();
     real *c = g->c + row0 * g->ldc + p * PANEL;
     size_t n = g->n - p * PANEL < PANEL ? g->n - p * PANEL : PANEL;
+    if (n == PANEL && rows == kernels->gemm_rows && a_row == 1 && !g->unit) {
+        kernels->gemm_packed(kc, a, b, c, g->ldc, first, bias ? bias + p * PANEL : NULL,
+                             first ? c : c + PANEL, far);
+        return;
+    }
     if (n == PANEL) {
         multiply(g, rows, kc, a, a_row, a_step, b, c, g->ldc, first);
     } else {
@@ -388,8 +400,30 @@ static void one_row(const struct product *g, const real *x, size_t p, real *scra
         size_t kc = g->k - k0 < INNER ? g->k - k0 : INNER;
         const real *b = right_panel(&g->right, p, k0, kc, scratch);
         tile_panel(g, 0, 1, p, kc, x + (g->unit ? k0 / 2 : k0), 0, 1, b, k0 == 0 && !g->accumulate,
-                   k0 + kc == g->k ? g->bias : NULL);
+                   k0 + kc == g->k ? g->bias : NULL, b);
     }
+}
+
+/* The next group of panels, brought near while this one is multiplied: each tile and panel asks for
+ * one part of it. */
+struct ahead {
+    const char *panel; /* the first `each` bytes of every `stride` are wanted */
+    size_t each, stride, left /* panels */, at, part;
+};
+
+/* The address of the next part, or `none` when all is here. */
+static const void *ahead_take(struct ahead *a, const void *none)
+{
+    if (!a->left)
+        return none;
+    const char *p = a->panel + a->at;
+    a->at += a->part;
+    if (!a->part || a->at >= a->each) {
+        a->at = 0;
+        a->panel += a->stride;
+        a->left--;
+    }
+    return p;
 }
 
 static int product_run(struct tensor_workspace *ws, const struct product *g)
@@ -408,7 +442,7 @@ static int product_run(struct tensor_workspace *ws, const struct product *g)
     int threads = (double)g->m * (double)g->n * (double)g->k < SMALL ? 1 : base_threads();
     size_t block_tiles = tiles < ROW_BLOCK ? tiles : ROW_BLOCK;
     size_t a_count = g->m == 1 ? g->k : block_tiles * tile * INNER;
-    size_t b_count = (size_t)GROUP * INNER * PANEL;
+    size_t b_count = (size_t)GROUP * PANEL;
     real *scratch = tensor_workspace_get(ws, (a_count + (size_t)threads * b_count) * sizeof(real));
     if (!scratch)
         return BASE_E_MEMORY;
@@ -444,18 +478,25 @@ static int product_run(struct tensor_workspace *ws, const struct product *g)
 #pragma omp for schedule(static)
                 for (size_t i = 0; i < count; i++)
                     pack_tile(g, (t0 + i) * tile, k0, kc, tile, scratch + i * tile * INNER);
-                for (size_t q = p0; q < p1; q += GROUP) {
-                    size_t group = p1 - q < GROUP ? p1 - q : GROUP;
-                    const real *b[GROUP];
-                    for (size_t j = 0; j < group; j++)
-                        b[j] = right_panel(&g->right, q + j, k0, kc, mine + j * INNER * PANEL);
+                size_t most = GROUP / kc < GROUP_MAX ? GROUP / kc : GROUP_MAX;
+                for (size_t q = p0; q < p1; q += most) {
+                    size_t count_q = p1 - q < most ? p1 - q : most;
+                    const real *b[GROUP_MAX];
+                    for (size_t j = 0; j < count_q; j++)
+                        b[j] = right_panel(&g->right, q + j, k0, kc, mine + j * kc * PANEL);
+                    struct ahead next = { .each = kc * PANEL * sizeof(real), .part = kc / 8 * 64 };
+                    if (b[0] != mine && !g->unit) { /* panels in place: the next group's are in memory */
+                        next.left = p1 - q - count_q < most ? p1 - q - count_q : most;
+                        next.stride = panel_bytes(g->right.w);
+                        next.panel = (const char *)b[0] + count_q * next.stride;
+                    }
                     for (size_t i = i0; i < i1; i++) {
                         size_t row0 = (t0 + i) * tile;
                         size_t rows = g->m - row0 < tile ? g->m - row0 : tile;
-                        for (size_t j = 0; j < group; j++)
+                        for (size_t j = 0; j < count_q; j++)
                             tile_panel(g, row0, rows, q + j, kc, scratch + i * tile * INNER, 1,
                                        tile, b[j], k0 == 0 && !g->accumulate,
-                                       k0 + kc == g->k ? g->bias : NULL);
+                                       k0 + kc == g->k ? g->bias : NULL, ahead_take(&next, b[j]));
                     }
                 }
 #pragma omp barrier

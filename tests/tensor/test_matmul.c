@@ -56,9 +56,10 @@ static void check_double(const float *y, const float *x, const float *w, const f
         }
 }
 
-static const size_t shapes[][3] = { { 1, 1, 1 },     { 1, 33, 7 },    { 2, 32, 384 },
-                                    { 3, 100, 385 }, { 14, 64, 64 },  { 15, 31, 800 },
-                                    { 29, 130, 96 }, { 97, 257, 64 }, { 1000, 40, 32 } };
+static const size_t shapes[][3] = { { 1, 1, 1 },      { 1, 33, 7 },    { 2, 32, 384 },
+                                    { 3, 100, 385 },  { 14, 64, 64 },  { 15, 31, 800 },
+                                    { 29, 130, 96 },  { 97, 257, 64 }, { 1000, 40, 32 },
+                                    { 45, 290, 1555 } };
 
 static void products_match_double(void **state)
 {
@@ -77,6 +78,9 @@ static void products_match_double(void **state)
                          0);
         assert_int_equal(tensor_matmul(&ws, y, n, x, k, m, &mat, b), 0);
         check_double(y, x, w, b, m, n, k);
+        for (size_t i = 0; i < m; i++) /* with a bias, the same bits row by row */
+            assert_int_equal(tensor_matmul(&ws, g + i * n, n, x + i * k, k, 1, &mat, b), 0);
+        assert_memory_equal(y, g, m * n * sizeof *y);
         /* unpacked operand: the same bits */
         assert_int_equal(tensor_matmul(&ws, y, n, x, k, m, &mat, NULL), 0);
         assert_int_equal(tensor_gemm(&ws, m, n, k, x, k, 1, w, 1, k, g, n, false), 0);
