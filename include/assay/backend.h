@@ -9,26 +9,39 @@
 
 struct eval_backend_options {
     enum eval_bos bos;
-    enum eval_overlength overlength; /* EVAL_OVERLENGTH_ERROR by default */
-    bool overlength_skip;            /* leave such requests out, counted and reported */
-    size_t batch_tokens;             /* tokens per forward; 0 = 2048; never changes a result */
+    /* Inputs longer than the model takes. ERROR by default. LEFT is lm-eval's truncation: the last
+     * context + 1 ids stay, a BOS goes first. What is scored is never cut. A generation counts with
+     * the tokens it may write, so that it can reach max_tokens. */
+    enum eval_overlength overlength;
+    bool overlength_skip; /* leave such requests out instead, counted and reported */
+    size_t batch_tokens;  /* tokens per forward; 0 = 2016; never changes a result */
+    size_t cache_bytes;   /* of keys and values held at a time; 0 = 512 MiB, at least 96 pages;
+                             never changes a result */
 };
+#define EVAL_BACKEND_OPTIONS_DEFAULT                                                               \
+    {                                                                                              \
+        .bos = EVAL_BOS_AUTO                                                                       \
+    }
 struct eval_backend;
 /* The model must have a tokenizer; it is borrowed. Requests are grouped by shared prefix (a trie
  * over ids); every prefix is computed once, and only the logit rows that are scored. */
 int eval_backend_local(struct eval_backend **out, struct model *m,
                        const struct eval_backend_options *options);
-/* Called once per request as soon as its response is complete, in any order. Non-zero stops. */
+/* Called once per request as soon as its response is complete, in any order, on the calling thread.
+ * Non-zero stops. */
 typedef int eval_answered_fn(void *context, size_t request, const struct eval_response *response);
-/* Answers requests[0..n) into responses[0..n) (zeroed by the caller). */
+/* Answers requests[0..n) into responses[0..n) (zeroed by the caller, who clears them, also after a
+ * failure). on_answered may be NULL. */
 int eval_backend_ask(struct eval_backend *b, const struct eval_request *const *requests, size_t n,
                      struct eval_response *responses, eval_answered_fn *on_answered, void *context);
-/* Identifies what answers: hash of weights, tokenizer, arithmetic. Part of every cache key. */
+/* Identifies what answers: hash of weights, tokenizer, arithmetic, policies. Part of every cache
+ * key. */
 const char *eval_backend_identity(const struct eval_backend *b);
 /* {"model", "architecture", "parameters", "hash", "tokenizer_hash", "bos", "compute", ...}. New
  * ref. */
 json_t *eval_backend_describe(const struct eval_backend *b);
-/* {"forward_tokens", "shared_tokens", "requests", "cut", "skipped", ...}. New ref. */
+/* {"requests", "forward_tokens", "shared_tokens", "logit_rows", "cut", "skipped",
+ * "boundary_retokenized", ...}: sums over all asks so far. New ref. */
 json_t *eval_backend_counters(const struct eval_backend *b);
 void eval_backend_free(struct eval_backend *b);
 #endif

@@ -42,6 +42,7 @@ size_t model_layers(const struct model *m);
 size_t model_width(const struct model *m);      /* d_model */
 size_t model_parameters(const struct model *m); /* tied weights counted once */
 size_t model_stored_bytes(const struct model *m);
+enum model_compute model_compute_type(const struct model *m);
 const char *model_architecture(const struct model *m); /* "gpt2", "llama", ... */
 const char *model_path(const struct model *m);
 /* SHA-256 (hex) over the tensors' names, shapes and bytes; computed on first use. */

@@ -122,6 +122,8 @@ int sampler_new(struct sampler **out, const struct sampler_options *options, siz
  * BASE_E_NUMERIC when a logit is NaN or +infinity, or all are -infinity. */
 int sampler_next(struct sampler *s, const real *logits, const int32_t *history, size_t n_history,
                  uint64_t sequence, uint64_t step, int32_t *id, double *logprob);
+/* The seed of the draws that follow. */
+void sampler_reseed(struct sampler *s, uint64_t seed);
 void sampler_free(struct sampler *s);
 
 /* A whole generation: n samples of one prompt, together in a batch, the prompt computed once. */

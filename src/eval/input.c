@@ -54,7 +54,8 @@ static int check_text(const char *what, const char *text, size_t bytes)
                           bad, (unsigned char)text[bad]);
 }
 
-/* [front] (if >= 0) and the text's ids. */
+/* [front] (if >= 0) and the text's ids. A text that writes its own BOS (a rendered chat template)
+ * does not get a second one. */
 static int encode_after(const struct tokenizer *t, const char *text, size_t bytes, int32_t front,
                         struct eval_ids *out)
 {
@@ -64,6 +65,8 @@ static int encode_after(const struct tokenizer *t, const char *text, size_t byte
     if (rc)
         return rc;
     *out = (struct eval_ids){ .fixed = front >= 0 };
+    if (front >= 0 && e.count && e.ids[0] == front)
+        front = -1;
     out->at = base_alloc(e.count + 1, sizeof *out->at);
     if (out->at) {
         if (front >= 0)

@@ -513,6 +513,11 @@ const struct model_archive *model_get_archive(const struct model *m)
     return m->archive;
 }
 
+enum model_compute model_compute_type(const struct model *m)
+{
+    return m->options.compute;
+}
+
 const char *model_hash(struct model *m)
 {
     pthread_mutex_lock(&m->lock);

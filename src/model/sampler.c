@@ -68,6 +68,11 @@ int sampler_new(struct sampler **out, const struct sampler_options *options, siz
     return 0;
 }
 
+void sampler_reseed(struct sampler *s, uint64_t seed)
+{
+    s->options.seed = seed;
+}
+
 void sampler_free(struct sampler *s)
 {
     if (!s)
