@@ -346,10 +346,21 @@ static int check(struct arguments *a, int n)
                                                : "give one prompt (quote it), or --ids");
     if (a->samples < 1 || a->samples > 100000)
         return cli_usage(command, "--samples must be 1 to 100000");
-    if (a->max_tokens < 0 || a->stream < 0 || a->top_k < 0 || a->dry_allowed_length < 0 ||
-        a->penalty_window < 0 || a->min_keep < 0)
-        return cli_usage(command, "--max-tokens, --stream, --top-k, --min-keep, "
-                                  "--dry-allowed-length and --penalty-window must be 0 or more");
+    const struct {
+        const char *name;
+        int64_t value;
+    } counts[] = {
+        { "max-tokens", a->max_tokens },
+        { "stream", a->stream },
+        { "top-k", a->top_k },
+        { "min-keep", a->min_keep },
+        { "dry-allowed-length", a->dry_allowed_length },
+        { "penalty-window", a->penalty_window },
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (counts[i].value < 0)
+            return cli_usage(command, "--%s must be 0 or more, got %lld", counts[i].name,
+                             (long long)counts[i].value);
     if (a->repeats < 1 || a->repeats > 1000)
         return cli_usage(command, "--repeats must be 1 to 1000");
     return 0;

@@ -328,6 +328,9 @@ static void bad_input_is_refused(void **state)
     REFUSED(2, "blank-line", "ppl", "-m", m, "--split", "words", "x");
     REFUSED(2, "choose rolling", "ppl", "-m", m, "--method", "slow", "x");
     REFUSED(2, "at least one FILE", "ppl", "-m", m);
+    REFUSED(2, "--max-tokens must be 0 or more, got -1", "generate", "-m", m, "--max-tokens", "-1",
+            "hello");
+    REFUSED(2, "--top-k must be 0 or more, got -2", "generate", "-m", m, "--top-k", "-2", "hello");
 }
 
 static void overlength_policies_are_applied_and_said(void **state)
