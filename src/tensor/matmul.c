@@ -404,8 +404,8 @@ static void one_row(const struct product *g, const real *x, size_t p, real *scra
     }
 }
 
-/* The next group of panels, brought near while this one is multiplied: each tile and panel asks for
- * one part of it. */
+/* A later group of panels, brought near while one is multiplied: each tile and panel asks for one
+ * part of it. */
 struct ahead {
     const char *panel; /* the first `each` bytes of every `stride` are wanted */
     size_t each, stride, left /* panels */, at, part;
@@ -426,6 +426,58 @@ static const void *ahead_take(struct ahead *a, const void *none)
     return p;
 }
 
+/* One row block and inner block: `count` packed tiles (the first is number t0) times inputs [k0,
+ * k0 + kc). The threads take tasks, one group of panels times one span of the tiles each, as they
+ * become free: on a busy machine a thread that is held up must not keep the others waiting. */
+struct block {
+    size_t t0, count, k0, kc;
+    size_t group /* panels */, groups, spans;
+    const real *a; /* [count][INNER * tile] */
+};
+
+static struct block block_make(const struct product *g, size_t panels, size_t threads, size_t t0,
+                               size_t count, size_t k0, const real *a)
+{
+    struct block b = { .t0 = t0, .count = count, .k0 = k0, .a = a, .spans = 1 };
+    b.kc = g->k - k0 < INNER ? g->k - k0 : INNER;
+    b.group = GROUP / b.kc < GROUP_MAX ? GROUP / b.kc : GROUP_MAX;
+    while (b.group > 1 && panels < 4 * threads * b.group)
+        b.group--;
+    b.groups = (panels + b.group - 1) / b.group;
+    if (threads > 1 && b.groups < 4 * threads) { /* few panels: split the rows as well */
+        size_t wanted = (4 * threads + b.groups - 1) / b.groups, most = (count + 3) / 4;
+        b.spans = wanted < most ? wanted : most;
+    }
+    return b;
+}
+
+/* Task number `task` of a block; `mine` holds the group's panels if they must be widened. */
+static void block_task(const struct product *g, const struct block *s, size_t task, size_t threads,
+                       real *mine)
+{
+    const size_t tile = tensor_kernels()->gemm_rows, panels = (g->n + PANEL - 1) / PANEL;
+    size_t q = task / s->spans * s->group, span = task % s->spans, kc = s->kc;
+    size_t n = panels - q < s->group ? panels - q : s->group;
+    const real *b[GROUP_MAX];
+    for (size_t j = 0; j < n; j++)
+        b[j] = right_panel(&g->right, q + j, s->k0, kc, mine + j * kc * PANEL);
+    struct ahead next = { .each = kc * PANEL * sizeof(real), .part = kc / 8 * 64 };
+    size_t later = q + threads * s->group; /* probably this thread's next group */
+    if (b[0] != mine && !g->unit && s->spans == 1 && later < panels) {
+        next.left = panels - later < s->group ? panels - later : s->group;
+        next.stride = panel_bytes(g->right.w);
+        next.panel = (const char *)b[0] + (later - q) * next.stride;
+    }
+    for (size_t i = s->count * span / s->spans; i < s->count * (span + 1) / s->spans; i++) {
+        size_t row0 = (s->t0 + i) * tile;
+        size_t rows = g->m - row0 < tile ? g->m - row0 : tile;
+        for (size_t j = 0; j < n; j++)
+            tile_panel(g, row0, rows, q + j, kc, s->a + i * tile * INNER, 1, tile, b[j],
+                       s->k0 == 0 && !g->accumulate, s->k0 + kc == g->k ? g->bias : NULL,
+                       ahead_take(&next, b[j]));
+    }
+}
+
 static int product_run(struct tensor_workspace *ws, const struct product *g)
 {
     const size_t tile = tensor_kernels()->gemm_rows;
@@ -440,7 +492,8 @@ static int product_run(struct tensor_workspace *ws, const struct product *g)
         return 0;
     }
     int threads = (double)g->m * (double)g->n * (double)g->k < SMALL ? 1 : base_threads();
-    size_t block_tiles = tiles < ROW_BLOCK ? tiles : ROW_BLOCK;
+    size_t blocks = (tiles + ROW_BLOCK - 1) / ROW_BLOCK,
+           block_tiles = (tiles + blocks - 1) / blocks;
     size_t a_count = g->m == 1 ? g->k : block_tiles * tile * INNER;
     size_t b_count = (size_t)GROUP * PANEL;
     real *scratch = tensor_workspace_get(ws, (a_count + (size_t)threads * b_count) * sizeof(real));
@@ -463,45 +516,21 @@ static int product_run(struct tensor_workspace *ws, const struct product *g)
         return 0;
     }
 
-    /* Threads share the panels, or the tiles where there are few panels and many rows. */
-    bool by_panel = panels >= 4 * (size_t)threads || tiles < 4 * (size_t)threads;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        size_t t = (size_t)omp_get_thread_num(), nt = (size_t)omp_get_num_threads();
-        real *mine = scratch + a_count + t * b_count;
-        size_t p0 = by_panel ? panels * t / nt : 0, p1 = by_panel ? panels * (t + 1) / nt : panels;
-        for (size_t t0 = 0; t0 < tiles; t0 += block_tiles) {
-            size_t count = tiles - t0 < block_tiles ? tiles - t0 : block_tiles;
-            size_t i0 = by_panel ? 0 : count * t / nt, i1 = by_panel ? count : count * (t + 1) / nt;
+        size_t nt = (size_t)omp_get_num_threads();
+        real *mine = scratch + a_count + (size_t)omp_get_thread_num() * b_count;
+        for (size_t t0 = 0; t0 < tiles; t0 += block_tiles)
             for (size_t k0 = 0; k0 < g->k; k0 += INNER) {
-                size_t kc = g->k - k0 < INNER ? g->k - k0 : INNER;
-#pragma omp for schedule(static)
+                size_t count = tiles - t0 < block_tiles ? tiles - t0 : block_tiles;
+                struct block s = block_make(g, panels, nt, t0, count, k0, scratch);
+#pragma omp for schedule(dynamic, 4)
                 for (size_t i = 0; i < count; i++)
-                    pack_tile(g, (t0 + i) * tile, k0, kc, tile, scratch + i * tile * INNER);
-                size_t most = GROUP / kc < GROUP_MAX ? GROUP / kc : GROUP_MAX;
-                for (size_t q = p0; q < p1; q += most) {
-                    size_t count_q = p1 - q < most ? p1 - q : most;
-                    const real *b[GROUP_MAX];
-                    for (size_t j = 0; j < count_q; j++)
-                        b[j] = right_panel(&g->right, q + j, k0, kc, mine + j * kc * PANEL);
-                    struct ahead next = { .each = kc * PANEL * sizeof(real), .part = kc / 8 * 64 };
-                    if (b[0] != mine && !g->unit) { /* panels in place: the next group's are in memory */
-                        next.left = p1 - q - count_q < most ? p1 - q - count_q : most;
-                        next.stride = panel_bytes(g->right.w);
-                        next.panel = (const char *)b[0] + count_q * next.stride;
-                    }
-                    for (size_t i = i0; i < i1; i++) {
-                        size_t row0 = (t0 + i) * tile;
-                        size_t rows = g->m - row0 < tile ? g->m - row0 : tile;
-                        for (size_t j = 0; j < count_q; j++)
-                            tile_panel(g, row0, rows, q + j, kc, scratch + i * tile * INNER, 1,
-                                       tile, b[j], k0 == 0 && !g->accumulate,
-                                       k0 + kc == g->k ? g->bias : NULL, ahead_take(&next, b[j]));
-                    }
-                }
-#pragma omp barrier
+                    pack_tile(g, (t0 + i) * tile, k0, s.kc, tile, scratch + i * tile * INNER);
+#pragma omp for schedule(dynamic, 1)
+                for (size_t i = 0; i < s.groups * s.spans; i++)
+                    block_task(g, &s, i, nt, mine);
             }
-        }
     }
     return 0;
 }
