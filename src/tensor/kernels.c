@@ -6,6 +6,7 @@
 #include "tensor/kernels_math.h"
 #include "tensor/kernels_row.h"
 #include "tensor/kernels_gemm.h"
+#include "tensor/kernels_q8.h"
 #include "tensor/kernels_activation.h"
 #include "tensor/kernels_attention.h"
 
@@ -27,10 +28,13 @@ const struct tensor_kernels KERNELS_JOIN(tensor_kernels_, KERNELS_ISA) = {
     .widen_bf16 = gemm_widen_bf16,
     .widen_f16 = gemm_widen_f16,
     .widen_pairs = gemm_widen_pairs,
-    .widen_q8 = gemm_widen_q8,
     .dot_bf16 = gemm_dot_bf16,
     .dot_f16 = gemm_dot_f16,
-    .dot_q8 = gemm_dot_q8,
+#ifndef ASSAY_FLOAT64
+    .q8_block = Q8_BLOCK,
+    .q8_round = q8_round,
+    .q8_tile = q8_tile,
+#endif
     .attention_scores = attention_scores,
     .attention_softmax = attention_softmax,
     .attention_finish = attention_finish,

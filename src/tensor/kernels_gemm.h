@@ -222,11 +222,6 @@ VINLINE struct vreal widen_f16(const uint16_t *s)
 {
     return (struct vreal){ { (vpart)_mm512_cvtph_ps(_mm256_loadu_si256((const void *)s)) } };
 }
-VINLINE struct vreal widen_i8(const int8_t *s)
-{
-    return (struct vreal){ { (vpart)_mm512_cvtepi32_ps(
-        _mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)s))) } };
-}
 #else
 static inline real widen_f16_one(uint16_t h)
 {
@@ -264,13 +259,6 @@ VINLINE struct vreal widen_f16(const uint16_t *s)
         v[i] = widen_f16_one(s[i]);
     return vload(v);
 }
-VINLINE struct vreal widen_i8(const int8_t *s)
-{
-    real v[16];
-    for (int i = 0; i < 16; i++)
-        v[i] = (real)s[i];
-    return vload(v);
-}
 #endif
 
 static void gemm_widen_bf16(size_t k, const uint16_t *src, real *dst)
@@ -297,19 +285,6 @@ static void gemm_widen_pairs(size_t pairs, const uint32_t *src, real *dst)
             dst[32 + j] = (real)even;
         }
 }
-/* q8_0 panels: per 32 inputs 32 f16 scales (one per output), then int8 [32 inputs][32 outputs]. */
-static void gemm_widen_q8(size_t k, const uint8_t *src, real *dst)
-{
-    for (size_t p = 0; p < k; p += 32, src += 64 + 1024) {
-        struct vreal d0 = widen_f16((const uint16_t *)(const void *)src);
-        struct vreal d1 = widen_f16((const uint16_t *)(const void *)src + 16);
-        const int8_t *q = (const int8_t *)src + 64;
-        for (int i = 0; i < 32; i++, q += 32, dst += 32) {
-            vstore(dst, vmul(d0, widen_i8(q)));
-            vstore(dst + 16, vmul(d1, widen_i8(q + 16)));
-        }
-    }
-}
 
 /* One row of activations against a panel of stored weights, widened in registers (decoding: the
  * weights are streamed from memory once). The same chains as gemm on the widened panel. */
@@ -331,22 +306,6 @@ static void gemm_dot_f16(size_t k, const real *x, const uint16_t *w, real *c)
         struct vreal xv = vset(x[p]);
         a0 = vfma(xv, widen_f16(w), a0);
         a1 = vfma(xv, widen_f16(w + 16), a1);
-    }
-    vstore(c, a0);
-    vstore(c + 16, a1);
-}
-static void gemm_dot_q8(size_t k, const real *x, const uint8_t *w, real *c)
-{
-    struct vreal a0 = vzero(), a1 = a0;
-    for (size_t p = 0; p < k; p += 32, w += 64 + 1024) {
-        struct vreal d0 = widen_f16((const uint16_t *)(const void *)w);
-        struct vreal d1 = widen_f16((const uint16_t *)(const void *)w + 16);
-        const int8_t *q = (const int8_t *)w + 64;
-        for (int i = 0; i < 32; i++, q += 32) {
-            struct vreal xv = vset(x[p + i]);
-            a0 = vfma(xv, vmul(d0, widen_i8(q)), a0);
-            a1 = vfma(xv, vmul(d1, widen_i8(q + 16)), a1);
-        }
     }
     vstore(c, a0);
     vstore(c + 16, a1);

@@ -24,11 +24,18 @@ struct tensor_kernels {
     void (*widen_f16)(size_t k, const uint16_t *src, real *dst);
     void (*widen_pairs)(size_t pairs, const uint32_t *src,
                         real *dst); /* [2 pairs][32]: odd, even */
-    void (*widen_q8)(size_t k, const uint8_t *src, real *dst);
     /* c[32] = x[k] . panel */
     void (*dot_bf16)(size_t k, const real *x, const uint16_t *w, real *c);
     void (*dot_f16)(size_t k, const real *x, const uint16_t *w, real *c);
-    void (*dot_q8)(size_t k, const real *x, const uint8_t *w, real *c);
+#ifndef ASSAY_FLOAT64
+    /* kernels_q8.h: a row of 32 * blocks activations to rounded blocks of q8_block bytes, `stride`
+     * bytes apart; m rows of them ([block][row], a_block bytes from block to block) against a
+     * panel, c[m][32] = . */
+    size_t q8_block;
+    void (*q8_round)(size_t blocks, const float *x, uint8_t *dst, size_t stride);
+    void (*q8_tile)(size_t m, size_t blocks, const uint8_t *a, size_t a_block, const uint8_t *w,
+                    float *c);
+#endif
     /* kernels_row.h: one row of n (or a block of rows), results may overwrite arguments */
     void (*add)(real *y, const real *a, const real *b, size_t n);
     void (*scale)(real *y, const real *x, real s, size_t n);

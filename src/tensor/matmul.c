@@ -9,6 +9,7 @@
 #include "tensor/matmul.h"
 #include "base/memory.h"
 #include "tensor/kernels_table.h"
+#include "tensor/matmul_q8.h"
 #include <assay/base.h>
 #include <omp.h>
 #include <string.h>
@@ -54,21 +55,10 @@ static size_t panel_bytes(const struct tensor_matrix *w)
     case TENSOR_F32:
         return k * PANEL * sizeof(real);
     case TENSOR_Q8_0:
-        return k / 32 * (64 + 1024);
+        return k / 32 * TENSOR_Q8_PANEL_BLOCK;
     default:
         return k * PANEL * 2;
     }
-}
-
-static void pack_q8(uint8_t *dst, size_t k, const void *const *row, size_t n)
-{
-    for (size_t b = 0; b < k / 32; b++, dst += 64 + 1024)
-        for (size_t r = 0; r < n; r++) {
-            const uint8_t *block = (const uint8_t *)row[r] + b * 34;
-            memcpy(dst + 2 * r, block, 2);
-            for (size_t i = 0; i < 32; i++)
-                dst[64 + 32 * i + r] = block[2 + i];
-        }
 }
 
 static void pack_16(uint16_t *dst, size_t k, const void *const *row, size_t n, size_t step)
@@ -150,7 +140,7 @@ int tensor_matrix_pack(struct tensor_matrix *w, size_t outputs, size_t inputs,
         else if (w->dtype == TENSOR_F32)
             pack_f32((real *)(void *)dst, inputs, source.row + r0, n, source.step);
         else if (w->dtype == TENSOR_Q8_0)
-            pack_q8(dst, inputs, source.row + r0, n);
+            tensor_q8_pack(dst, inputs, source.row + r0, n);
         else
             pack_16((uint16_t *)(void *)dst, inputs, source.row + r0, n, source.step);
     }
@@ -197,7 +187,7 @@ static const real *right_panel(const struct right *s, size_t p, size_t k0, size_
             kernels->widen_f16(kc, (const uint16_t *)(const void *)panel + k0 * PANEL, scratch);
             return scratch;
         case TENSOR_Q8_0:
-            kernels->widen_q8(kc, panel + k0 / 32 * (64 + 1024), scratch);
+            tensor_q8_widen(panel, k0, kc, scratch); /* float64 only: see tensor_matmul */
             return scratch;
         default:
             break;
@@ -256,9 +246,7 @@ void tensor_matrix_row(const struct tensor_matrix *w, size_t r, real *out)
         if (w->dtype == TENSOR_F32) {
             out[p] = ((const real *)(const void *)panel)[p * PANEL + c];
         } else if (w->dtype == TENSOR_Q8_0) {
-            const uint8_t *b = panel + p / 32 * (64 + 1024);
-            out[p] = (real)tensor_f16_to_f32(((const uint16_t *)(const void *)b)[c]) *
-                     (real)(int8_t)b[64 + 32 * (p % 32) + c];
+            out[p] = tensor_q8_weight(panel, c, p);
         } else {
             bool pairs = w->compute == TENSOR_COMPUTE_BF16;
             uint16_t h = ((const uint16_t *)(const void *)
@@ -382,15 +370,14 @@ static void one_row(const struct product *g, const real *x, size_t p, real *scra
 {
     const struct tensor_kernels *kernels = tensor_kernels();
     const struct tensor_matrix *w = g->right.w;
-    if (w && !w->rows && !g->pairs && w->dtype != TENSOR_F32 && !g->accumulate) {
+    if (w && !w->rows && !g->pairs && !g->accumulate &&
+        (w->dtype == TENSOR_BF16 || w->dtype == TENSOR_F16)) {
         const uint8_t *panel = (const uint8_t *)w->panels + p * panel_bytes(w);
         real c[PANEL];
         if (w->dtype == TENSOR_BF16)
             kernels->dot_bf16(g->k, x, (const uint16_t *)(const void *)panel, c);
-        else if (w->dtype == TENSOR_F16)
-            kernels->dot_f16(g->k, x, (const uint16_t *)(const void *)panel, c);
         else
-            kernels->dot_q8(g->k, x, panel, c);
+            kernels->dot_f16(g->k, x, (const uint16_t *)(const void *)panel, c);
         size_t n = g->n - p * PANEL < PANEL ? g->n - p * PANEL : PANEL;
         for (size_t j = 0; j < n; j++)
             g->c[p * PANEL + j] = g->bias ? c[j] + g->bias[p * PANEL + j] : c[j];
@@ -538,6 +525,10 @@ static int product_run(struct tensor_workspace *ws, const struct product *g)
 int tensor_matmul(struct tensor_workspace *ws, real *y, size_t ldy, const real *x, size_t ldx,
                   size_t m, const struct tensor_matrix *w, const real *bias)
 {
+#ifndef ASSAY_FLOAT64
+    if (w->dtype == TENSOR_Q8_0 && !w->rows && m && w->outputs && w->inputs)
+        return tensor_q8_multiply(ws, y, ldy, x, ldx, m, w, bias);
+#endif
     struct product g = { .m = m,
                          .n = w->outputs,
                          .k = w->inputs,

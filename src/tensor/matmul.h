@@ -3,7 +3,11 @@
  * Each result element is one chain of fused multiply-adds over the inner index in ascending order,
  * so the bits do not depend on blocking, on how many rows are computed together, on threads, on how
  * the weights are stored in memory (as long as they hold the same numbers), or on splitting a sum
- * over rows into several accumulating calls. */
+ * over rows into several accumulating calls.
+ *
+ * Products with q8_0 weights are the exception: whole numbers within blocks of 32 inputs, a chain
+ * of floats over the blocks (kernels_q8.h). Their bits do not depend on rows, threads or
+ * instruction set either, but are not those of the same weights stored as floats. */
 #ifndef TENSOR_MATMUL_H
 #define TENSOR_MATMUL_H
 #include "tensor/dtype.h"
@@ -24,14 +28,14 @@ void tensor_workspace_free(struct tensor_workspace *w);
 enum tensor_compute {
     TENSOR_COMPUTE_REAL, /* in real */
     TENSOR_COMPUTE_BF16, /* plain weights and their activations rounded to bf16, sums in float, by
-                            the CPU's bf16 units where it has them; block formats are multiplied in
-                            real */
+                            the CPU's bf16 units where it has them; block formats are multiplied as
+                            with TENSOR_COMPUTE_REAL */
 };
 
 /* A weight matrix W [outputs, inputs] made ready for y = x W^T. It is held in panels of 32 outputs,
- * [panel][input][32], in its stored number format (f32, f16, bf16, q8_0), so that 32 results
- * advance together and memory is read once, in order. Other block formats stay as stored rows that
- * are widened when used. */
+ * [panel][input][32], in its stored number format (f32, f16, bf16; q8_0: matmul_q8.h), so that 32
+ * results advance together and memory is read once, in order. Other block formats stay as stored
+ * rows that are widened when used. */
 struct tensor_matrix {
     size_t outputs, inputs;
     enum tensor_dtype dtype; /* as held */

@@ -3,6 +3,7 @@
  * Models are made here, of every family, wide enough to cross the kernels' tiles. */
 #include "base/memory.h"
 #include "model/gradient.h"
+#include "model/hold.h"
 #include "model/hooks.h"
 #include <assay/model.h>
 #include <setjmp.h>
@@ -57,6 +58,18 @@ static struct model *make(size_t i)
     return m;
 }
 
+/* The same, saved, loaded and held as q8_0 (all widths of the config are multiples of 32). */
+static struct model *make_q8(size_t i)
+{
+    struct model *plain = make(i), *m = NULL;
+    const char *directory = test_temporary_path("-q8");
+    if (model_save(plain, directory, "f32", NULL) || model_load(&m, directory, NULL) ||
+        model_weights_hold(m, TENSOR_Q8_0))
+        fail_msg("%s", base_error_message());
+    model_free(plain);
+    return m;
+}
+
 static void make_ids(int32_t *ids, size_t n, size_t vocabulary, unsigned salt)
 {
     for (size_t i = 0; i < n; i++)
@@ -96,8 +109,8 @@ static void batches_threads_and_caches(void **state)
 {
     (void)state;
     static const size_t lengths[7] = { 45, 1, 33, 64, 7, 90, 32 };
-    for (size_t c = 0; c < CONFIGS; c++) {
-        struct model *m = make(c);
+    for (size_t c = 0; c < CONFIGS + 2; c++) {
+        struct model *m = c < CONFIGS ? make(c) : make_q8(c == CONFIGS ? 2 : 7);
         size_t v = model_vocabulary(m);
         int32_t ids[7][90];
         real *alone[7];

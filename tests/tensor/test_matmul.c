@@ -131,13 +131,14 @@ static void products_match_double(void **state)
     tensor_workspace_free(&ws);
 }
 
-/* Stored formats give the bits of the same numbers stored as f32, for one row and for many. */
+/* Stored formats give the bits of the same numbers stored as f32, for one row and for many (q8_0
+ * has sums of its own: test_matmul_q8.c). */
 static void stored_formats_match_f32(void **state)
 {
     (void)state;
-    static const enum tensor_dtype types[] = { TENSOR_F16, TENSOR_BF16, TENSOR_Q8_0 };
+    static const enum tensor_dtype types[] = { TENSOR_F16, TENSOR_BF16 };
     struct tensor_workspace ws = { 0 };
-    for (size_t t = 0; t < 3; t++)
+    for (size_t t = 0; t < 2; t++)
         for (size_t m = 1; m <= 20; m += 19) {
             size_t n = 70, k = 832;
             float *x = random_floats(m * k, 4), *w = random_floats(n * k, 5), y[20 * 70],
