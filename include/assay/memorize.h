@@ -107,8 +107,9 @@ struct eval_memorize_report {
     size_t questions, tokens;
     size_t retokenized, cut; /* questions concerned */
     size_t clamped;          /* answers with 1 - p below 2^-52 */
-    struct stats_interval mean_ci[EVAL_PROMPTS][EVAL_MEMORIZE_QUANTITIES]; /* t, clustered */
-    double mean[EVAL_PROMPTS][EVAL_MEMORIZE_QUANTITIES];                   /* NaN without values */
+                             /* t over clusters; of shares Wilson's, for p(1-p)/SE^2 items */
+    struct stats_interval mean_ci[EVAL_PROMPTS][EVAL_MEMORIZE_QUANTITIES];
+    double mean[EVAL_PROMPTS][EVAL_MEMORIZE_QUANTITIES]; /* NaN without values */
     size_t count[EVAL_PROMPTS][EVAL_MEMORIZE_QUANTITIES];
     struct eval_paired paired_of[EVAL_MEMORIZE_QUANTITIES]; /* exact - paraphrase */
     double ratio;                   /* geometric mean of p(exact) / p(paraphrase): exp(diff ln p) */
@@ -216,9 +217,10 @@ int eval_zlib_bytes(const char *text, size_t bytes, size_t *out);
  * letters, marks and digits), score = sum_w count(w) (ln (c_1w + 1)/(N_1 + V) - ln (c_0w + 1)/(N_0
  * + V)), V the different words of the other folds (a word they do not have is passed over), c and N
  * counts of words in their members (1) and others (0). Folds are stratified, drawn by seed; equal
- * texts are always in one fold. label [n]: true = member. scores [n]. */
+ * texts are always in one fold. label [n]: true = member. scores [n]; fold [n] (may be NULL) gets
+ * the fold of each text. */
 int eval_baseline_score(const char *const *texts, const size_t *bytes, const bool *label, size_t n,
-                        size_t folds, uint64_t seed, double *scores);
+                        size_t folds, uint64_t seed, double *scores, size_t *fold);
 
 /* How well a score tells members from others. */
 struct eval_member_power {

@@ -86,6 +86,10 @@ int cli_parse_ids(const char *text, int32_t **ids, size_t *n);
     X("Run a model", score)                                                                        \
     X("Run a model", generate)                                                                     \
     X("Run a model", ppl)                                                                          \
+    X("Evaluate", memorize)                                                                        \
+    X("Evaluate", memorize_texts)                                                                  \
+    X("Evaluate", contamination)                                                                   \
+    X("Evaluate", mix)                                                                             \
     X("Train", train)                                                                              \
     X("Measure speed", bench)                                                                      \
     X("This program", help)

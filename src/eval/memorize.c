@@ -177,6 +177,17 @@ out:
 
 /* ---- judging ---- */
 
+/* Wilson's interval of a share whose standard error comes from clusters: of the number of
+ * independent items that would have the same error, p(1-p)/SE^2, never more than there are. A share
+ * of 0 or 1 has no error to go by: then each cluster counts once. */
+static int share_interval(const struct eval_paired *share, double level, struct stats_interval *out)
+{
+    double p = fmin(1, fmax(0, share->mean_a)), n = (double)share->clusters;
+    if (share->se > 0 && p > 0 && p < 1)
+        n = fmin((double)share->n, p * (1 - p) / (share->se * share->se));
+    return stats_interval_wilson(p * n, n, level, out);
+}
+
 int eval_memorize_judge(const struct eval_memorize_item *items,
                         const struct eval_memorize_record *records, size_t n,
                         const struct eval_memorize_options *o, struct eval_memorize_report *r)
@@ -206,6 +217,8 @@ int eval_memorize_judge(const struct eval_memorize_item *items,
                                      &alone);
             r->mean[k][q] = alone.mean_a;
             r->mean_ci[k][q] = alone.ci;
+            if (rc == 0 && alone.n && (q == EVAL_MEMORIZE_EXTRACTED || q == EVAL_MEMORIZE_FAVOURED))
+                rc = share_interval(&alone, o->level, &r->mean_ci[k][q]);
             r->count[k][q] = alone.n;
         }
         if (rc == 0)

@@ -1,9 +1,12 @@
 /* Log-probabilities of continuations under contexts, many at a time. Questions are encoded in
- * order and run in batches of about batch_tokens tokens; the model's results do not depend on what
- * is run together, so the batch size is only a matter of speed. */
+ * order and run in batches of about batch_tokens tokens, one that comes again is run once; the
+ * model's results do not depend on what is run together, so the batch size is only a matter of
+ * speed. */
+#include "base/hash.h"
 #include "base/memory.h"
 #include <assay/memorize.h>
 #include <math.h>
+#include <string.h>
 
 enum { BATCH_QUESTIONS = 256 };
 
@@ -99,6 +102,28 @@ static int batch_run(struct batch *b, struct model *m)
     return rc;
 }
 
+/* Index of the first question with the same texts, for each. */
+static int repeats_find(const struct eval_question *q, size_t n, size_t *first)
+{
+    struct base_table *seen;
+    int rc = base_table_new(&seen, n);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        char *key = base_format("%s%c%s", q[i].context, 1, q[i].continuation);
+        const int64_t *known = key ? base_table_get(seen, key, strlen(key)) : NULL;
+        size_t j = known ? (size_t)*known : i;
+        if (!key)
+            rc = BASE_E_MEMORY;
+        else if (!known)
+            rc = base_table_put(seen, key, strlen(key), (int64_t)i);
+        else if (strcmp(q[j].context, q[i].context)) /* a text that holds the divider itself */
+            j = i;
+        first[i] = j;
+        base_free(key);
+    }
+    base_table_free(seen);
+    return rc;
+}
+
 int eval_questions_score(struct model *m, const struct eval_question *questions, size_t n,
                          const struct eval_memorize_options *options, struct eval_answer *answers)
 {
@@ -107,10 +132,12 @@ int eval_questions_score(struct model *m, const struct eval_question *questions,
     if (rc)
         return base_error_prefix(rc, "text needs a tokenizer");
     struct batch *b = base_alloc_zero(1, sizeof *b);
-    if (!b)
-        return BASE_E_MEMORY;
+    size_t *first = base_alloc(n, sizeof *first);
+    rc = b && first ? repeats_find(questions, n, first) : BASE_E_MEMORY;
     size_t budget = options->batch_tokens ? options->batch_tokens : 2048;
     for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (first[i] != i)
+            continue;
         rc = batch_add(b, m, t, &questions[i], options, &answers[i]);
         if (rc)
             rc = base_error_prefix(rc, "question %zu", i);
@@ -124,7 +151,11 @@ int eval_questions_score(struct model *m, const struct eval_question *questions,
     }
     if (rc == 0)
         rc = batch_run(b, m);
-    batch_clear(b);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        answers[i] = answers[first[i]];
+    if (b)
+        batch_clear(b);
     base_free(b);
+    base_free(first);
     return rc;
 }

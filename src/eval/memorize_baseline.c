@@ -144,7 +144,7 @@ static void fold_score(const struct bag *bags, const bool *label, const size_t *
 }
 
 int eval_baseline_score(const char *const *texts, const size_t *bytes, const bool *label, size_t n,
-                        size_t folds, uint64_t seed, double *scores)
+                        size_t folds, uint64_t seed, double *scores, size_t *fold_of)
 {
     struct base_table *words = NULL;
     uint32_t *count = NULL;
@@ -166,6 +166,8 @@ int eval_baseline_score(const char *const *texts, const size_t *bytes, const boo
         rc = BASE_E_MEMORY;
     for (size_t k = 0; rc == 0 && k < folds; k++)
         fold_score(bags, label, fold, n, k, vocabulary, count, scores);
+    if (fold_of)
+        memcpy(fold_of, fold, n * sizeof *fold);
 out:
     for (size_t i = 0; bags && i < n; i++)
         base_free(bags[i].word);

@@ -1,0 +1,141 @@
+/* assay memorize, memorize texts, contamination and mix as their users run them. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+#include "support.h"
+
+static json_t *run_json(char *const *arguments)
+{
+    char *argv[40] = { NULL };
+    const char *program = getenv("ASSAY_PROGRAM");
+    int n = 0;
+    argv[n++] = (char *)(program && *program ? program : "./assay");
+    while (*arguments)
+        argv[n++] = *arguments++;
+    argv[n++] = "--json";
+    struct test_run r = test_spawn(argv, NULL);
+    json_t *o = r.rc == 0 ? test_run_json(&r) : NULL;
+    if (!o)
+        fail_msg("exit %d: %.300s", r.rc, r.err);
+    test_run_free(&r);
+    return o;
+}
+#define RUN(...) run_json((char *const[]){ __VA_ARGS__, NULL })
+
+/* Exit code, nothing on standard output, one line on standard error that holds `message`. */
+static void refused_(int rc, const char *message, char *const *arguments)
+{
+    char *argv[40] = { NULL };
+    const char *program = getenv("ASSAY_PROGRAM");
+    int n = 0;
+    argv[n++] = (char *)(program && *program ? program : "./assay");
+    while (*arguments)
+        argv[n++] = *arguments++;
+    struct test_run r = test_spawn(argv, NULL);
+    if (r.rc != rc || r.out_bytes || !strstr(r.err, message))
+        fail_msg("%s: exit %d (wanted %d), stdout %zu bytes, stderr: %.300s (wanted: %s)", argv[1],
+                 r.rc, rc, r.out_bytes, r.err, message);
+    test_run_free(&r);
+}
+#define REFUSED(rc, message, ...) refused_(rc, message, (char *const[]){ __VA_ARGS__, NULL })
+
+/* A number at a path of keys ("difference.log_odds.ci.0"). */
+static double at(const json_t *o, const char *path)
+{
+    char key[64];
+    for (const char *p = path; *p && o;) {
+        size_t n = strcspn(p, ".");
+        snprintf(key, sizeof key, "%.*s", (int)n, p);
+        o = json_is_array(o) ? json_array_get(o, (size_t)atoi(key)) : json_object_get(o, key);
+        p += n + (p[n] == '.');
+    }
+    if (!json_is_number(o))
+        fail_msg("%s is no number", path);
+    return json_number_value(o);
+}
+
+static void exact_beats_paraphrase(void **state)
+{
+    (void)state;
+    json_t *o = RUN("memorize", "-m", "builtin:tiny", "models/heldout/facts.jsonl");
+    assert_true(at(o, "items") == 435 && at(o, "clusters") == 287 && at(o, "paired") == 435);
+    assert_true(at(o, "difference.log_odds.ci.0") > 0.4);
+    assert_true(at(o, "ratio.ci.0") > 1.1 && at(o, "ratio.value") < 1.5);
+    assert_true(fabs(at(o, "exact.extracted.mean") - 433.0 / 435) < 1e-12);
+    assert_true(fabs(at(o, "paraphrase.extracted.mean") - 413.0 / 435) < 1e-12);
+    assert_true(at(o, "difference.log_odds.p_flip") < 0.001);
+    assert_true(at(o, "exact.favoured.mean") >= at(o, "paraphrase.favoured.mean"));
+    json_t *records = json_object_get(o, "records");
+    assert_int_equal(json_array_size(records), 435);
+    double p = at(records, "7.exact.p");
+    assert_true(fabs(log(p) - at(records, "7.exact.logp")) < 1e-9);
+    json_decref(o);
+}
+
+static void what_is_told_more_is_kept_better(void **state)
+{
+    (void)state;
+    json_t *o = RUN("memorize", "-m", "builtin:tiny", "models/heldout/lockers.jsonl");
+    json_t *doses = json_object_get(o, "doses");
+    assert_int_equal(json_array_size(doses), 6);
+    assert_true(at(doses, "0.extracted") == 0 && at(doses, "5.extracted") == 8);
+    assert_true(at(doses, "5.p") > 0.6 && at(doses, "0.p") < 1e-3);
+    assert_true(at(o, "slope.ci.0") > 2);
+    assert_int_equal(json_object_size(json_object_get(o, "paraphrase")), 0);
+    json_decref(o);
+}
+
+static void baseline_warns(void **state)
+{
+    (void)state;
+    json_t *o = RUN("memorize", "texts", "-m", "builtin:tiny", "--members",
+                    "models/heldout/facts.jsonl", "--text", "{seen_prompt} {answer}.", "--others",
+                    "models/heldout/sentiment.jsonl", "--others-text", "text", "--k", "20");
+    assert_true(json_is_true(json_object_get(o, "baseline_does_as_well")));
+    assert_non_null(strstr(json_string_value(json_object_get(o, "warning")), "no evidence"));
+    assert_true(at(o, "baseline.auc") > 0.99);
+    json_decref(o);
+    o = RUN("memorize", "texts", "-m", "builtin:tiny", "--members", "models/heldout/facts.jsonl",
+            "--text", "{seen_prompt} {answer}.", "--others", "models/heldout/facts.jsonl",
+            "--others-text", "{prompt} {answer}.", "--k", "20", "--reference",
+            "builtin:tiny-early");
+    assert_true(json_is_false(json_object_get(o, "baseline_does_as_well")));
+    const json_t *scores = json_object_get(o, "scores");
+    assert_int_equal(json_object_size(scores), 6);
+    const json_t *pp = json_object_get(scores, "Min-20%++");
+    assert_true(at(pp, "auc") > 0.9 && at(pp, "lead.ci.0") > 0.1);
+    assert_true(at(pp, "auc") - at(o, "baseline.auc") - at(pp, "lead.difference") < 1e-12);
+    json_decref(o);
+}
+
+static void misuse_is_refused(void **state)
+{
+    (void)state;
+    const char *facts = "models/heldout/facts.jsonl";
+    REFUSED(2, "one FILE", "memorize", "-m", "builtin:tiny");
+    REFUSED(2, "no model given", "memorize", (char *)facts);
+    REFUSED(1, "no \"nothing\" here", "memorize", "-m", "builtin:tiny", "--target", "nothing",
+            (char *)facts);
+    REFUSED(2, "--level", "memorize", "-m", "builtin:tiny", "--level", "2", (char *)facts);
+    REFUSED(1, "no/such.jsonl", "memorize", "-m", "builtin:tiny", "no/such.jsonl");
+    REFUSED(2, "labelled FILE", "memorize", "texts", "-m", "builtin:tiny");
+    REFUSED(2, "labelled FILE", "memorize", "texts", "-m", "builtin:tiny", "--members",
+            (char *)facts);
+    REFUSED(2, "--k 0", "memorize", "texts", "-m", "builtin:tiny", "--k", "0", (char *)facts);
+    REFUSED(1, "no text: say which key", "memorize", "texts", "-m", "builtin:tiny", (char *)facts);
+    REFUSED(1, "both are needed", "memorize", "texts", "-m", "builtin:tiny", "--text", "prompt",
+            "--label", "repeats", "--limit", "1", "models/heldout/lockers.jsonl");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exact_beats_paraphrase),
+        cmocka_unit_test(what_is_told_more_is_kept_better),
+        cmocka_unit_test(baseline_warns),
+        cmocka_unit_test(misuse_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
