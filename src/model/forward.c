@@ -12,8 +12,18 @@
 #include "model/internal.h"
 #include <string.h>
 
-#define CHUNK      504 /* rows that go through the layers together: whole register tiles */
-#define LOGIT_ROWS 252 /* rows of logits held at a time: whole register tiles (14 or 6 rows) */
+/* At most so many rows go through the layers together, and through the head: multiples of TILE, the
+ * rows of the tallest register tile. More rows are shared out evenly: a short last part would
+ * stream all weights for few rows. */
+#define TILE       14
+#define CHUNK      (38 * TILE)
+#define LOGIT_ROWS (19 * TILE)
+
+static size_t rows_share(size_t total, size_t most)
+{
+    size_t parts = (total + most - 1) / most, each = parts ? (total + parts - 1) / parts : 0;
+    return (each + TILE - 1) / TILE * TILE;
+}
 
 struct model_scratch {
     struct model_scratch *next;
@@ -539,6 +549,14 @@ static int logits_flush(struct run *r, struct spans *s)
     return 0;
 }
 
+/* The first row of a piece that wants logits; piece->n or more when none does. */
+static size_t logits_begin(const struct run *r, const struct piece *piece)
+{
+    const struct model_item *item = &r->items[piece->item];
+    size_t first = piece->position - item->sequence->length; /* row number within the item */
+    return item->logits_from > first ? item->logits_from - first : 0;
+}
+
 /* Logits of the rows that want them, to the caller. A batch may hold hundreds of items that want a
  * row each: their rows are gathered, so that the head's matrix is read once for all. */
 static int logits(struct run *r)
@@ -546,13 +564,18 @@ static int logits(struct run *r)
     struct model *m = r->m;
     const struct model_config *c = &m->config;
     struct spans s = { .count = 0 };
+    size_t total = 0;
+    for (size_t p = 0; p < r->n_pieces; p++) {
+        size_t begin = logits_begin(r, &r->pieces[p]);
+        total += begin < r->pieces[p].n ? r->pieces[p].n - begin : 0;
+    }
+    const size_t share = rows_share(total, LOGIT_ROWS);
     for (size_t p = 0; p < r->n_pieces; p++) {
         const struct piece *piece = &r->pieces[p];
-        const struct model_item *item = &r->items[piece->item];
-        size_t first = piece->position - item->sequence->length; /* row number within the item */
-        size_t i = item->logits_from > first ? item->logits_from - first : 0;
+        size_t first = piece->position - r->items[piece->item].sequence->length;
+        size_t i = logits_begin(r, piece);
         while (i < piece->n) {
-            size_t n = piece->n - i < LOGIT_ROWS - s.rows ? piece->n - i : LOGIT_ROWS - s.rows;
+            size_t n = piece->n - i < share - s.rows ? piece->n - i : share - s.rows;
             const real *x = r->x + (piece->row + i) * c->width;
             real *h = r->h + s.rows * c->width;
             if (c->final_norm)
@@ -570,7 +593,7 @@ static int logits(struct run *r)
             s.at[s.count++] = (struct span){ piece->item, first + i, n };
             s.rows += n;
             i += n;
-            if (s.rows == LOGIT_ROWS)
+            if (s.rows == share)
                 TRY(logits_flush(r, &s));
         }
     }
@@ -631,7 +654,7 @@ int model_forward(struct model *m, const struct model_item *items, size_t n_item
     }
     if (!total)
         return 0;
-    size_t rows_max = total < CHUNK ? total : CHUNK;
+    const size_t rows_max = rows_share(total, CHUNK);
     struct run r = {
         .m = m, .items = items, .hooks = hooks, .on_logits = on_logits, .context = context
     };
@@ -654,9 +677,9 @@ int model_forward(struct model *m, const struct model_item *items, size_t n_item
     while (!rc && item < n_items) {
         r.rows = r.n_pieces = 0;
         size_t table = 0;
-        while (item < n_items && r.rows < CHUNK) {
+        while (item < n_items && r.rows < rows_max) {
             const struct model_item *it = &items[item];
-            size_t n = it->n - done < CHUNK - r.rows ? it->n - done : CHUNK - r.rows;
+            size_t n = it->n - done < rows_max - r.rows ? it->n - done : rows_max - r.rows;
             struct piece *p = &r.pieces[r.n_pieces];
             *p = (struct piece){ item, r.rows, n, it->sequence->length + done };
             for (size_t i = 0; i < n; i++) {

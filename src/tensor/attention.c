@@ -101,9 +101,9 @@ static void forward_tile(const struct tensor_attention *a, const struct tensor_q
 {
     const struct tensor_kernels *kernels = tensor_kernels();
     size_t d = a->head_dim, width = tensor_attention_width(a), share = a->heads / a->kv_heads;
-    size_t queries = rows * share;
-    real *q = scratch, *s = q + queries * d, *o = s + queries * 32, *m = o + queries * width,
-         *l = m + queries, *keep = l + queries * 16, offset[ROWS_MAX];
+    const size_t tile = kernels->gemm_rows, queries = rows * share, whole = queries / tile * tile;
+    real *q = scratch, *packed = q + queries * d, *s = packed + queries * d, *o = s + queries * 32,
+         *m = o + queries * width, *l = m + queries, *keep = l + queries * 16, offset[ROWS_MAX];
     int low[ROWS_MAX], high[ROWS_MAX];
     memset(o, 0, queries * width * sizeof *o);
     memset(l, 0, queries * 16 * sizeof *l);
@@ -113,6 +113,8 @@ static void forward_tile(const struct tensor_attention *a, const struct tensor_q
                    d * sizeof *q);
             m[g * rows + r] = MASKED;
         }
+    for (size_t r = 0; r < whole; r += tile)
+        kernels->gemm_pack(tile, d, q + r * d, d, packed + r * d);
     size_t first = it->start + row0, last = first + rows - 1;
     size_t from = a->window && first + 1 > a->window ? (first + 1 - a->window) / 32 * 32 : 0;
     for (size_t key = from; key <= last; key += TENSOR_PAGE) {
@@ -121,7 +123,11 @@ static void forward_tile(const struct tensor_attention *a, const struct tensor_q
             visible(a, first + r, key, &low[r], &high[r]);
             offset[r] = (real)key - (real)(first + r);
         }
-        small_gemm(queries, 32, d, q, d, 1, page_keys(a, page, kv), 32, s, 32, true);
+        const real *keys = page_keys(a, page, kv), *values = page_values(a, page, kv);
+        for (size_t r = 0; r < whole; r += tile)
+            kernels->gemm_packed(d, packed + r * d, keys, s + r * 32, 32, true, NULL, s + r * 32,
+                                 values);
+        small_gemm(queries - whole, 32, d, q + whole * d, d, 1, keys, 32, s + whole * 32, 32, true);
         for (size_t g = 0; g < share; g++) {
             size_t head = kv * share + g;
             real *sg = s + g * rows * 32;
@@ -138,7 +144,10 @@ static void forward_tile(const struct tensor_attention *a, const struct tensor_q
                         sg[r * 32 + j] *= keep[j];
                 }
         }
-        small_gemm(queries, width, 32, s, 32, 1, page_values(a, page, kv), width, o, width, false);
+        for (size_t r = 0; r < whole; r += tile)
+            kernels->gemm_short(width, s + r * 32, values, width, o + r * width, width);
+        small_gemm(queries - whole, width, 32, s + whole * 32, 32, 1, values, width,
+                   o + whole * width, width, false);
     }
     for (size_t g = 0; g < share; g++) {
         size_t head = kv * share + g;
@@ -162,7 +171,7 @@ int tensor_attention_forward(struct tensor_workspace *ws, const struct tensor_at
         work += (double)items[i].n * (double)(items[i].start + items[i].n) * (double)a->heads *
                 (double)a->head_dim;
     }
-    size_t each = tile * share * (a->head_dim + 32 + width + 1 + 16) + 32;
+    size_t each = tile * share * (2 * a->head_dim + 32 + width + 1 + 16) + 32;
     each = (each + 15) / 16 * 16;
     int threads = work < 32768 ? 1 : base_threads();
     real *scratch = tensor_workspace_get(ws, (size_t)threads * each * sizeof(real));
@@ -171,15 +180,17 @@ int tensor_attention_forward(struct tensor_workspace *ws, const struct tensor_at
 #pragma omp parallel for schedule(dynamic) num_threads(threads) if (threads > 1)
     for (size_t t = 0; t < tasks; t++) {
         size_t i = 0, left = tasks - 1 - t; /* long rows come last in a sequence: begin with them */
+        size_t tiles;
         for (;; i++) {
-            size_t here = (items[i].n + tile - 1) / tile * a->kv_heads;
-            if (left < here)
+            tiles = (items[i].n + tile - 1) / tile;
+            if (left < tiles * a->kv_heads)
                 break;
-            left -= here;
+            left -= tiles * a->kv_heads;
         }
-        size_t row0 = left / a->kv_heads * tile;
+        /* one head after the other: its keys and values stay in the second-level cache */
+        size_t row0 = left % tiles * tile;
         size_t rows = items[i].n - row0 < tile ? items[i].n - row0 : tile;
-        forward_tile(a, &items[i], left % a->kv_heads, row0, rows,
+        forward_tile(a, &items[i], left / tiles, row0, rows,
                      scratch + (size_t)omp_get_thread_num() * each);
     }
     return 0;

@@ -24,6 +24,7 @@ const struct tensor_kernels KERNELS_JOIN(tensor_kernels_, KERNELS_ISA) = {
     .gemm_rows = KERNEL_ROWS,
     .gemm = gemm_tile,
     .gemm_packed = gemm_packed,
+    .gemm_short = gemm_short,
     .gemm_pack = gemm_pack,
     .widen_bf16 = gemm_widen_bf16,
     .widen_f16 = gemm_widen_f16,

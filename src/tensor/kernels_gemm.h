@@ -164,6 +164,35 @@ static void gemm_packed(size_t k, const real *a, const real *b, real *c, size_t 
     }
 }
 
+/* c[KERNEL_ROWS, columns] += a b for the short inner index of attention: a[i*32 + p], b [32][ldb],
+ * columns a multiple of 32. */
+static void gemm_short(size_t columns, const real *a, const real *b, size_t ldb, real *c,
+                       size_t ldc)
+{
+    for (size_t j = 0; j < columns; j += 16 * KERNEL_VECTORS) {
+        struct vreal acc[KERNEL_ROWS][KERNEL_VECTORS];
+        _Pragma("GCC unroll 16") for (size_t i = 0; i < KERNEL_ROWS; i++)
+            _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++) acc[i][v] =
+                vload(c + i * ldc + j + 16 * v);
+        const real *bp = b + j;
+        _Pragma("GCC unroll 1") for (int p = 0; p < 32; p++, bp += ldb)
+        {
+            struct vreal bv[KERNEL_VECTORS];
+            _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++) bv[v] =
+                vload(bp + 16 * v);
+            _Pragma("GCC unroll 16") for (int i = 0; i < KERNEL_ROWS; i++)
+            {
+                struct vreal av = vset(a[i * 32 + p]);
+                _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++) acc[i][v] =
+                    vfma(av, bv[v], acc[i][v]);
+            }
+        }
+        _Pragma("GCC unroll 16") for (size_t i = 0; i < KERNEL_ROWS; i++)
+            _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++)
+                vstore(c + i * ldc + j + 16 * v, acc[i][v]);
+    }
+}
+
 /* Rows of activations as a packed tile: dst[p][KERNEL_ROWS] = a[i*ld + p], rows beyond `rows` (at
  * most KERNEL_ROWS) zero. */
 static void gemm_pack(size_t rows, size_t k, const real *a, size_t ld, real *dst)

@@ -17,6 +17,9 @@ struct tensor_kernels {
      * touch, far: addresses whose lines are fetched meanwhile, see the fragment. */
     void (*gemm_packed)(size_t k, const real *a, const real *b, real *c, size_t ldc, int first,
                         const real *bias, const real *touch, const void *far);
+    /* c[gemm_rows, columns] += a b, a[i*32 + p], b [32][ldb], columns a multiple of 32 */
+    void (*gemm_short)(size_t columns, const real *a, const real *b, size_t ldb, real *c,
+                       size_t ldc);
     /* dst[k][gemm_rows] = the transposed rows of a, zeros for missing rows */
     void (*gemm_pack)(size_t rows, size_t k, const real *a, size_t ld, real *dst);
     /* stored panels [k][32] to real */
