@@ -27,6 +27,34 @@ struct eval_backend;
  * over ids); every prefix is computed once, and only the logit rows that are scored. */
 int eval_backend_local(struct eval_backend **out, struct model *m,
                        const struct eval_backend_options *options);
+
+enum eval_remote_api {
+    EVAL_REMOTE_AUTO,   /* by the address: .../messages or a host of Anthropic's, else OpenAI's */
+    EVAL_REMOTE_OPENAI, /* /completions for log-likelihoods, /chat/completions for texts */
+    EVAL_REMOTE_ANTHROPIC, /* /messages: texts only */
+};
+struct eval_remote_options {
+    enum eval_remote_api api;
+    size_t concurrency;   /* requests under way at a time; 0 = 4 */
+    double rate;          /* requests begun per minute at most; 0 = no limit */
+    int retries;          /* of a request after the first try; -1 = 5 */
+    double retry_seconds; /* before the first retry, doubled each time; 0 = 1. Retry-After wins */
+    double timeout;       /* seconds without a byte; 0 = 300 */
+    bool messages;        /* contexts are JSON arrays of {"role", "content"}, for chat endpoints */
+};
+#define EVAL_REMOTE_OPTIONS_DEFAULT                                                                \
+    {                                                                                              \
+        .retries = -1                                                                              \
+    }
+/* A model behind an address: https://host/v1, with the model's name as a fragment (#name); without
+ * one the endpoint's only model. An address that ends in /completions, /chat/completions or
+ * /messages uses that endpoint alone. The key comes from OPENAI_API_KEY or ANTHROPIC_API_KEY, is
+ * sent over https or to this machine only, and is neither logged nor stored. What an endpoint
+ * cannot do (log-likelihoods over chat, rolling windows without the model's tokenizer) is
+ * BASE_E_UNSUPPORTED. */
+int eval_backend_remote(struct eval_backend **out, const char *address,
+                        const struct eval_remote_options *options);
+
 /* Called once per request as soon as its response is complete, in any order, on the calling thread.
  * Non-zero stops. */
 typedef int eval_answered_fn(void *context, size_t request, const struct eval_response *response);

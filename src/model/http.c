@@ -59,9 +59,9 @@ static int curl_load(void)
 
 struct model_http {
     CURL *easy;
-    char *token;
+    char *token, *token_header;
     int retries;
-    double retry_seconds;
+    double retry_seconds, silence_seconds;
     char error[CURL_ERROR_SIZE];
 };
 
@@ -70,8 +70,11 @@ struct attempt {
     struct model_http *h;
     struct model_http_response *response;
     struct base_buffer *body; /* to memory, or NULL */
-    int fd;                   /* to a file, or -1 */
-    uint64_t from, written;   /* the file's bytes at the start of the attempt and now */
+    const void *post;         /* what is sent, or NULL: GET */
+    size_t post_bytes;
+    const char *const *headers; /* NULL-terminated, or NULL */
+    int fd;                     /* to a file, or -1 */
+    uint64_t from, written;     /* the file's bytes at the start of the attempt and now */
     uint64_t limit;
     model_http_progress *progress;
     void *context;
@@ -93,12 +96,15 @@ int model_http_open(struct model_http **out, const struct model_http_options *op
         return BASE_E_MEMORY;
     h->retries = options->retries;
     h->retry_seconds = options->retry_seconds;
+    h->silence_seconds = options->silence_seconds > 0 ? options->silence_seconds : 60;
     h->easy = curl.easy_init();
     if (options->token && *options->token) {
         /* a token with a line break could add headers */
         if (strpbrk(options->token, "\r\n"))
             rc = base_error_set(BASE_E_ARGUMENT, "the token holds a line break");
-        else if (!(h->token = base_strdup(options->token)))
+        else if (!(h->token = base_strdup(options->token)) ||
+                 !(h->token_header = base_strdup(options->token_header ? options->token_header
+                                                                       : "Authorization: Bearer ")))
             rc = BASE_E_MEMORY;
     }
     if (!rc && !h->easy)
@@ -118,6 +124,7 @@ void model_http_close(struct model_http *h)
     if (h->easy)
         curl.easy_cleanup(h->easy);
     base_free(h->token);
+    base_free(h->token_header);
     base_free(h);
 }
 
@@ -284,13 +291,20 @@ static CURLcode attempt_perform(struct attempt *a, const char *url, struct curl_
     curl.easy_setopt(e, CURLOPT_URL, url);
     curl.easy_setopt(e, CURLOPT_ERRORBUFFER, h->error);
     curl.easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    curl.easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
+    curl.easy_setopt(e, CURLOPT_FOLLOWLOCATION, a->post ? 0L : 1L);
+    if (a->post) {
+        curl.easy_setopt(e, CURLOPT_POST, 1L);
+        curl.easy_setopt(e, CURLOPT_POSTFIELDS, a->post);
+        curl.easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)a->post_bytes);
+    } else {
+        curl.easy_setopt(e, CURLOPT_HTTPGET, 1L);
+    }
     curl.easy_setopt(e, CURLOPT_MAXREDIRS, 10L);
     curl.easy_setopt(e, CURLOPT_PROTOCOLS_STR, protocols);
     curl.easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, protocols);
     curl.easy_setopt(e, CURLOPT_CONNECTTIMEOUT, 30L);
-    curl.easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L); /* silent for a minute = broken */
-    curl.easy_setopt(e, CURLOPT_LOW_SPEED_TIME, 60L);
+    curl.easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L); /* silent for so long = broken */
+    curl.easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)ceil(h->silence_seconds));
     curl.easy_setopt(e, CURLOPT_USERAGENT, "assay/" ASSAY_VERSION);
     curl.easy_setopt(e, CURLOPT_HTTPHEADER, headers);
     curl.easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
@@ -351,16 +365,28 @@ static bool code_passes(CURLcode code)
     }
 }
 
-static int headers_make(const struct model_http *h, const char *url, struct curl_slist **headers)
+static int header_add(struct curl_slist **headers, const char *line)
 {
+    struct curl_slist *more = line ? curl.slist_append(*headers, line) : NULL;
+    if (!more)
+        return base_error_set(BASE_E_MEMORY, "out of memory: request headers");
+    *headers = more;
+    return 0;
+}
+
+static int headers_make(const struct attempt *a, const char *url, struct curl_slist **headers)
+{
+    const struct model_http *h = a->h;
+    int rc = 0;
     *headers = NULL;
-    if (!h->token || (strncasecmp(url, "https:", 6) && !is_loopback(url)))
-        return 0;
-    char *line = base_format("Authorization: Bearer %s", h->token);
-    if (line)
-        *headers = curl.slist_append(NULL, line);
+    for (size_t i = 0; !rc && a->headers && a->headers[i]; i++)
+        rc = header_add(headers, a->headers[i]);
+    if (rc || !h->token || (strncasecmp(url, "https:", 6) && !is_loopback(url)))
+        return rc;
+    char *line = base_format("%s%s", h->token_header, h->token);
+    rc = header_add(headers, line);
     base_free(line);
-    return *headers ? 0 : base_error_set(BASE_E_MEMORY, "out of memory: request headers");
+    return rc;
 }
 
 /* The host of a URL for messages: signed addresses of a redirect must not be shown, so only the
@@ -378,7 +404,7 @@ static int transfer_failed(const struct attempt *a, CURLcode code, const char *u
 static int transfer(struct attempt *a, const char *url)
 {
     struct curl_slist *headers;
-    int rc = headers_make(a->h, url, &headers);
+    int rc = headers_make(a, url, &headers);
     uint64_t furthest =
         0; /* a server without ranges starts anew each time: that alone is no progress */
     for (int failures = 0; !rc;) {
@@ -422,6 +448,21 @@ int model_http_get(struct model_http *h, const char *url, size_t max_bytes,
                    struct base_buffer *body, struct model_http_response *response)
 {
     struct attempt a = { .h = h, .response = response, .body = body, .fd = -1, .limit = max_bytes };
+    return transfer(&a, url);
+}
+
+int model_http_post(struct model_http *h, const char *url, const char *const *headers,
+                    const void *data, size_t bytes, size_t max_bytes, struct base_buffer *body,
+                    struct model_http_response *response)
+{
+    struct attempt a = { .h = h,
+                         .response = response,
+                         .body = body,
+                         .post = data,
+                         .post_bytes = bytes,
+                         .headers = headers,
+                         .fd = -1,
+                         .limit = max_bytes };
     return transfer(&a, url);
 }
 

@@ -10,9 +10,11 @@
 #include <stdint.h>
 
 struct model_http_options {
-    const char *token;    /* NULL or "" = none; borrowed */
-    int retries;          /* tries after the first one that failed without bringing a byte */
-    double retry_seconds; /* wait before the first retry; doubled each time, at most 60 s */
+    const char *token;        /* NULL or "" = none; borrowed */
+    int retries;              /* tries after the first one that failed without bringing a byte */
+    double retry_seconds;     /* wait before the first retry; doubled each time, at most 60 s */
+    const char *token_header; /* what the token stands in; NULL = "Authorization: Bearer " */
+    double silence_seconds;   /* no byte for so long is a broken connection; 0 = 60 */
 };
 struct model_http;
 int model_http_open(struct model_http **out, const struct model_http_options *options);
@@ -32,6 +34,12 @@ struct model_http_response {
  * well. */
 int model_http_get(struct model_http *h, const char *url, size_t max_bytes,
                    struct base_buffer *body, struct model_http_response *response);
+
+/* POST of data with headers ("Name: value", NULL-terminated) into body; everything else as
+ * model_http_get, but a redirect is not followed: it is a result like any other. */
+int model_http_post(struct model_http *h, const char *url, const char *const *headers,
+                    const void *data, size_t bytes, size_t max_bytes, struct base_buffer *body,
+                    struct model_http_response *response);
 
 typedef void model_http_progress(void *context, uint64_t bytes_in_file);
 /* GET into the file fd, whose present bytes are taken as the beginning of the same body (Range); a
