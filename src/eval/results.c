@@ -137,6 +137,47 @@ enum eval_value_kind eval_results_value(const json_t *sample, const char *metric
     return EVAL_VALUE_OTHER;
 }
 
+/* ---- Python's JSON ---- */
+
+/* Copy of text with Python's NaN, Infinity and -Infinity, which JSON does not have, as strings. */
+static int quote_numbers(const char *text, size_t n, struct base_buffer *b)
+{
+    static const char *const words[] = { "-Infinity", "Infinity", "NaN" };
+    bool in_string = false;
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0;) {
+        size_t step = 1;
+        const char *word = NULL;
+        if (in_string && text[i] == '\\' && i + 1 < n)
+            step = 2;
+        else if (text[i] == '"')
+            in_string = !in_string;
+        for (size_t k = 0; !in_string && !word && k < 3; k++)
+            if (n - i >= strlen(words[k]) && memcmp(text + i, words[k], strlen(words[k])) == 0)
+                word = words[k];
+        if (word) {
+            rc = base_buffer_printf(b, "\"%s\"", word);
+            step = strlen(word);
+        } else {
+            rc = base_buffer_append(b, text + i, step);
+        }
+        i += step;
+    }
+    return rc;
+}
+
+int eval_results_parse(json_t **out, const char *text, size_t n, const char *name)
+{
+    int rc = base_json_parse(out, text, n, name);
+    if (rc == BASE_E_FORMAT && (memmem(text, n, "NaN", 3) || memmem(text, n, "Infinity", 8))) {
+        struct base_buffer b = { 0 };
+        if ((rc = quote_numbers(text, n, &b)) == 0)
+            rc = base_json_parse(out, b.data, b.length, name);
+        base_buffer_free(&b);
+    }
+    return rc;
+}
+
 /* ---- lm-eval's doc_hash ---- */
 
 static int put_string(struct base_buffer *b, const char *s, size_t n)

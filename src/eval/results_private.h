@@ -14,6 +14,10 @@ size_t eval_results_split_key(const char *key, const char **filter);
 /* True for "acc_stderr" of "acc_stderr,none": length of the metric's name without it. */
 bool eval_results_is_stderr(const char *metric, size_t n);
 
+/* base_json_parse, which also takes what Python writes for numbers that JSON has not: NaN, Infinity
+ * and -Infinity become strings. */
+int eval_results_parse(json_t **out, const char *text, size_t n, const char *name);
+
 /* A metric's value in a sample. */
 enum eval_value_kind {
     EVAL_VALUE_MISSING, /* the sample does not have it */

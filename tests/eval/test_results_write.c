@@ -1,4 +1,4 @@
-/* Runs on disk: what is written is lm-eval's layout, what is read is the same from every form. */
+/* Writing runs: the layout is lm-eval's, and nothing is left half-written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,23 +9,14 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "eval/results_private.h"
-#include "support.h"
-#include <dirent.h>
+#include "run_support.h"
+#include <sys/resource.h>
 #include <math.h>
 #include <stdint.h>
 
-static json_t *json(const char *text)
-{
-    json_t *value = NULL;
-    int rc = base_json_parse(&value, text, strlen(text), "test");
-    if (rc)
-        fail_msg("%s", base_error_message());
-    return value;
-}
-
 static json_t *make_config(void)
 {
-    return json(
+    return run_json(
         "{\"command\": [\"assay\", \"eval\"], \"model\": {\"model\": \"models/tiny:q8\", "
         "\"parameters\": 42, \"hash\": \"abc\"}, \"tasks\": {\"sums\": {\"task\": \"sums\", "
         "\"num_fewshot\": 2, \"metadata\": {\"version\": 1.5}, \"metric_list\": "
@@ -42,33 +33,11 @@ static json_t *make_sample(size_t i, int right)
              "\"metrics\": [\"acc\"], \"prompt_hash\": \"p%zu\", \"target_hash\": \"t%zu\", "
              "\"acc\": %d}",
              i, i, i + 1, i, i, right);
-    json_t *s = json(text);
+    json_t *s = run_json(text);
     char hex[65];
     assert_int_equal(eval_document_hash(json_object_get(s, "doc"), hex), 0);
     json_object_set_new(s, "doc_hash", json_string(hex));
     return s;
-}
-
-/* The one file of `folder` whose name begins with prefix, parsed or as text. */
-static char *find_file(const char *folder, const char *prefix)
-{
-    DIR *d = opendir(folder);
-    assert_non_null(d);
-    char *found = NULL;
-    for (struct dirent *e; (e = readdir(d));)
-        if (strncmp(e->d_name, prefix, strlen(prefix)) == 0) {
-            assert_null(found);
-            found = base_path_join(folder, e->d_name);
-        }
-    closedir(d);
-    return found;
-}
-
-static void remove_tree(const char *path)
-{
-    char *argv[] = { (char *)"/bin/rm", (char *)"-rf", (char *)(uintptr_t)path, NULL };
-    struct test_run r = test_spawn(argv, NULL);
-    test_run_free(&r);
 }
 
 /* Writes a run of n <= 16 samples; the fail-th allocation of it fails (0: none). */
@@ -76,9 +45,10 @@ static int write_run(const char *directory, size_t n, char id[EVAL_RUN_ID + 1], 
 {
     struct eval_run_writer *w = NULL;
     json_t *config = make_config();
-    json_t *results = json("{\"sums\": {\"acc\": {\"value\": 0.5, \"stderr\": 0.25, \"ci\": [0.1, "
-                           "0.9], \"method\": \"wilson\", \"n\": 4, \"filter\": \"none\"}, "
-                           "\"by_category\": {\"x\": {}}}}");
+    json_t *results =
+        run_json("{\"sums\": {\"acc\": {\"value\": 0.5, \"stderr\": 0.25, \"ci\": [0.1, "
+                 "0.9], \"method\": \"wilson\", \"n\": 4, \"filter\": \"none\"}, "
+                 "\"by_category\": {\"x\": {}}}}");
     json_t *samples[16];
     for (size_t i = 0; i < n; i++)
         samples[i] = make_sample(i, i % 2 == 0);
@@ -127,7 +97,7 @@ static void test_hashes_documents_as_lm_eval(void **state)
         "1e16, "
         "123456.0, 1.5e300, -0.0, 2.5], \"e\": [], \"o\": {}, \"b\": [true, false, null], \"d\": "
         "{\"k\": {\"v\": 1}}}";
-    json_t *value = json(doc);
+    json_t *value = run_json(doc);
     char hex[65];
     assert_int_equal(eval_document_hash(value, hex), 0);
     assert_string_equal(hex, "02fb9db7a8997a4ad0e7cdfe2165773a3177d1b595213761e198e2330b96ddce");
@@ -162,7 +132,8 @@ static void test_writes_lm_eval_layout(void **state)
     if (write_run(directory, 4, id, 0))
         fail_msg("%s", base_error_message());
     char *folder = base_path_join(directory, "models__tiny__q8");
-    char *results = find_file(folder, "results_"), *samples = find_file(folder, "samples_sums_");
+    char *results = run_find_file(folder, "results_"),
+         *samples = run_find_file(folder, "samples_sums_");
     assert_non_null(results);
     assert_non_null(samples);
     json_t *file = NULL, *run = NULL;
@@ -245,7 +216,7 @@ static void test_writes_lm_eval_layout(void **state)
     base_free(samples);
     json_decref(file);
     json_decref(run);
-    remove_tree(directory);
+    run_remove(directory);
 }
 
 static void test_unfinished_run_leaves_no_files(void **state)
@@ -263,16 +234,16 @@ static void test_unfinished_run_leaves_no_files(void **state)
         assert_int_equal(eval_run_add(w, task, s), 0);
         json_decref(s);
     }
-    json_t *bad = json("{\"doc\": 1}");
+    json_t *bad = run_json("{\"doc\": 1}");
     assert_int_equal(eval_run_add(w, "x", bad), BASE_E_ARGUMENT);
     json_decref(bad);
     eval_run_writer_free(w);
     char *folder = base_path_join(directory, "models__tiny__q8");
-    assert_null(find_file(folder, "s"));
-    assert_null(find_file(folder, ".assay"));
+    assert_null(run_find_file(folder, "s"));
+    assert_null(run_find_file(folder, ".assay"));
     base_free(folder);
     json_decref(config);
-    remove_tree(directory);
+    run_remove(directory);
 }
 
 static void test_writer_survives_failed_allocations(void **state)
@@ -289,7 +260,43 @@ static void test_writer_survives_failed_allocations(void **state)
             assert_int_equal(rc, BASE_E_MEMORY);
     }
     assert_int_equal(rc, 0);
-    remove_tree(directory);
+    run_remove(directory);
+}
+
+/* A full disk: nothing half-written is left, and the message says so. */
+static void test_full_disk(void **state)
+{
+    (void)state;
+    struct eval_run_writer *w;
+    json_t *config = make_config(), *results = run_json("{\"sums\": {}}");
+    char directory[256];
+    snprintf(directory, sizeof directory, "%s", test_temporary_path("-run"));
+    struct rlimit before, small = { 20000, 20000 };
+    assert_int_equal(eval_run_create(&w, directory, config), 0);
+    signal(SIGXFSZ, SIG_IGN); /* then write() fails, as on a full disk */
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int rc = 0;
+    for (size_t i = 0; i < 200 && rc == 0; i++) {
+        json_t *s = make_sample(i, 1);
+        rc = eval_run_add(w, "sums", s);
+        json_decref(s);
+    }
+    if (rc == 0)
+        rc = eval_run_finish(w, results);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(rc, BASE_E_IO);
+    assert_non_null(strstr(base_error_message(), "samples_sums_"));
+    eval_run_writer_free(w);
+    char *folder = base_path_join(directory, "models__tiny__q8");
+    assert_null(run_find_file(folder, "s"));
+    assert_null(run_find_file(folder, "r"));
+    assert_null(run_find_file(folder, ".assay"));
+    base_free(folder);
+    json_decref(config);
+    json_decref(results);
+    run_remove(directory);
 }
 
 int main(void)
@@ -301,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_writes_lm_eval_layout),
         cmocka_unit_test(test_unfinished_run_leaves_no_files),
         cmocka_unit_test(test_writer_survives_failed_allocations),
+        cmocka_unit_test(test_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
