@@ -93,10 +93,16 @@ static void q8_round(size_t blocks, const float *x, uint8_t *dst, size_t stride)
     }
 }
 
+/* Weights are asked for this far ahead: the CPU's own prefetching stops at 4 KiB. */
+#define Q8_AHEAD (4 * TENSOR_Q8_PANEL_BLOCK)
+
 /* One block of `rows` rows (known to the compiler) against 32 outputs: c [rows][32] += . Six chains
  * a row, so that from two rows on the units are busy. */
-VINLINE void q8_block(const int rows, const uint8_t *a, const uint8_t *w, float *c)
+VINLINE void q8_block(const int rows, const bool first, const uint8_t *a, const uint8_t *w,
+                      float *c)
 {
+    if (first)
+        _mm_prefetch((const char *)w + Q8_AHEAD, _MM_HINT_T0);
     __m512i high[4][2], middle[4][2], low[4][2];
     VUNROLL for (int i = 0; i < rows; i++) VUNROLL for (int v = 0; v < 2; v++)
     {
@@ -106,6 +112,10 @@ VINLINE void q8_block(const int rows, const uint8_t *a, const uint8_t *w, float 
     }
     VUNROLL for (int g = 0; g < 8; g++)
     {
+        if (first) {
+            _mm_prefetch((const char *)w + Q8_AHEAD + 64 + 128 * g, _MM_HINT_T0);
+            _mm_prefetch((const char *)w + Q8_AHEAD + 128 + 128 * g, _MM_HINT_T0);
+        }
         const __m512i u[2] = { _mm512_load_si512(w + 64 + 64 * g),
                                _mm512_load_si512(w + 576 + 64 * g) };
         VUNROLL for (int i = 0; i < rows; i++)
@@ -141,11 +151,15 @@ static void q8_tile(size_t m, size_t blocks, const uint8_t *a, size_t a_block, c
 {
     memset(c, 0, m * 32 * sizeof *c);
     for (size_t b = 0; b < blocks; b++, a += a_block, w += TENSOR_Q8_PANEL_BLOCK) {
-        size_t i = 0;
+        size_t i = m < 4 ? 1 : 4;
+        if (m < 4)
+            q8_block(1, true, a, w, c);
+        else
+            q8_block(4, true, a, w, c);
         for (; i + 4 <= m; i += 4)
-            q8_block(4, a + i * Q8_BLOCK, w, c + i * 32);
+            q8_block(4, false, a + i * Q8_BLOCK, w, c + i * 32);
         for (; i < m; i++)
-            q8_block(1, a + i * Q8_BLOCK, w, c + i * 32);
+            q8_block(1, false, a + i * Q8_BLOCK, w, c + i * 32);
     }
 }
 
