@@ -5,6 +5,7 @@
  * malloc blocks, so that libraries with allocation hooks (jansson) can be routed through here too.
  */
 #include "base/memory.h"
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { CACHE_LINE = 64, HUGE_PAGE = 2 << 20 };
+enum { CACHE_LINE = 64, PAGE = 4096, HUGE_PAGE = 2 << 20, SHARED_LEAST = 64 << 10 };
 
 static atomic_long live_blocks;
 static atomic_long
@@ -126,42 +127,56 @@ char *base_format(const char *format, ...)
     return s;
 }
 
-void *base_alloc_large(size_t bytes)
+/* Fresh zeroed memory, 2 MiB aligned and asked to be huge pages; bytes is a multiple of the page.
+ * Advice only: a kernel without huge pages is slower, not wrong. NULL, no message. */
+static void *map_huge(size_t bytes)
+{
+    /* A map one huge page too long holds an aligned block of the wanted length; the ends go back.
+     */
+    size_t padded = bytes + HUGE_PAGE;
+    char *map = mmap(NULL, padded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED)
+        return NULL;
+    size_t head = (HUGE_PAGE - (uintptr_t)map % HUGE_PAGE) % HUGE_PAGE;
+    if (head)
+        munmap(map, head);
+    munmap(map + head + bytes, HUGE_PAGE - head);
+    madvise(map + head, bytes, MADV_HUGEPAGE);
+    return map + head;
+}
+
+/* bytes rounded up to whole pages, with room for an alignment; -1 on overflow */
+static int whole_pages(size_t bytes, size_t *out)
 {
     size_t padded;
-    if (base_add_size(bytes, HUGE_PAGE, &padded) || must_fail()) {
-        return out_of_memory(bytes, 1);
-    }
-    void *p;
+    if (base_add_size(bytes, HUGE_PAGE + PAGE, &padded))
+        return -1;
+    *out = (bytes + PAGE - 1) / PAGE * PAGE;
+    return 0;
+}
+
+static void *allocate_large(size_t bytes)
+{
+    size_t whole;
+    void *p = NULL;
     if (bytes < HUGE_PAGE) {
         size_t lines = (bytes + CACHE_LINE - 1) / CACHE_LINE;
         lines += lines == 0;
         p = aligned_alloc(CACHE_LINE, lines * CACHE_LINE);
-        if (!p) {
-            return out_of_memory(bytes, 1);
-        }
-        memset(p, 0, lines * CACHE_LINE);
-    } else {
-        /* A map one huge page too long holds an aligned block of the wanted length; the ends go
-         * back. */
-        char *map = mmap(NULL, padded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (map == MAP_FAILED) {
-            return out_of_memory(bytes, 1);
-        }
-        size_t head = (HUGE_PAGE - (uintptr_t)map % HUGE_PAGE) % HUGE_PAGE;
-        size_t page = 4096, kept = (bytes + page - 1) / page * page;
-        if (head) {
-            munmap(map, head);
-        }
-        if (padded > head + kept) {
-            munmap(map + head + kept, padded - head - kept);
-        }
-        p = map + head;
-        madvise(p, kept,
-                MADV_HUGEPAGE); /* advice only: a kernel without huge pages is slower, not wrong */
+        if (p)
+            memset(p, 0, lines * CACHE_LINE);
+    } else if (!whole_pages(bytes, &whole)) {
+        p = map_huge(whole);
     }
+    if (!p)
+        return out_of_memory(bytes, 1);
     atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
     return p;
+}
+
+void *base_alloc_large(size_t bytes)
+{
+    return must_fail() ? out_of_memory(bytes, 1) : allocate_large(bytes);
 }
 
 void base_free_large(void *p, size_t bytes)
@@ -173,8 +188,88 @@ void base_free_large(void *p, size_t bytes)
     if (bytes < HUGE_PAGE) {
         free(p);
     } else {
-        munmap(p, (bytes + 4095) / 4096 * 4096);
+        munmap(p, (bytes + PAGE - 1) / PAGE * PAGE);
     }
+}
+
+/* ---- blocks side by side in huge pages ----
+ * A region is address space, filled from its start; its memory comes when it is first written.
+ * Freed blocks give their pages back but not their place; the last one frees the region. */
+#define REGION ((size_t)1 << 30)
+struct region {
+    struct region *next;
+    char *begin;
+    size_t bytes, used, blocks;
+};
+static pthread_mutex_t regions_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct region *regions; /* the newest first: the one that is being filled */
+
+static void *region_take(size_t whole)
+{
+    struct region *r = regions;
+    if (!r || r->bytes - r->used < whole) {
+        if (!(r = malloc(sizeof *r)))
+            return NULL;
+        *r = (struct region){ .next = regions, .bytes = whole > REGION ? whole : REGION };
+        if (!(r->begin = map_huge(r->bytes))) {
+            free(r);
+            return NULL;
+        }
+        regions = r;
+    }
+    void *p = r->begin + r->used;
+    r->used += whole;
+    r->blocks++;
+    return p;
+}
+
+void *base_alloc_streamed(size_t bytes)
+{
+    size_t whole;
+    void *p = NULL;
+    if (must_fail() || whole_pages(bytes, &whole))
+        return out_of_memory(bytes, 1);
+    if (bytes >= SHARED_LEAST) {
+        pthread_mutex_lock(&regions_lock);
+        p = region_take(whole);
+        pthread_mutex_unlock(&regions_lock);
+    }
+    if (!p) /* small, or so much address space is not to be had */
+        return allocate_large(bytes);
+    atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
+    return p;
+}
+
+/* Whether p was in a region, and is now given back. */
+static int region_give(char *p, size_t whole)
+{
+    struct region **at = &regions;
+    while (*at && !(p >= (*at)->begin && p < (*at)->begin + (*at)->used))
+        at = &(*at)->next;
+    struct region *r = *at;
+    if (!r)
+        return 0;
+    if (--r->blocks) {
+        madvise(p, whole, MADV_DONTNEED);
+    } else {
+        *at = r->next;
+        munmap(r->begin, r->bytes);
+        free(r);
+    }
+    return 1;
+}
+
+void base_free_streamed(void *p, size_t bytes)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&regions_lock);
+    int found = region_give(p, (bytes + PAGE - 1) / PAGE * PAGE);
+    pthread_mutex_unlock(&regions_lock);
+    if (found)
+        atomic_fetch_sub_explicit(&live_blocks, 1, memory_order_relaxed);
+    else
+        base_free_large(p, bytes);
 }
 
 void base_alloc_fail_after(long n)

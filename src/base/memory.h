@@ -23,6 +23,11 @@ void base_free(void *p);
  * base_free_large, which needs the same byte count. */
 void *base_alloc_large(size_t bytes);
 void base_free_large(void *p, size_t bytes);
+/* The same for blocks that are read from end to end again and again (weights): from 64 KiB on they
+ * lie one after the other in shared regions of huge pages, so that small matrices get them too.
+ * Page-aligned, zero-filled; a freed block's memory goes back at once. */
+void *base_alloc_streamed(size_t bytes);
+void base_free_streamed(void *p, size_t bytes);
 
 /* Checked size arithmetic: 0 and *out set, or -1 on overflow (no message set). */
 int base_mul_size(size_t a, size_t b, size_t *out);

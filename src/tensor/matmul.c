@@ -128,7 +128,7 @@ int tensor_matrix_pack(struct tensor_matrix *w, size_t outputs, size_t inputs,
     size_t count = (outputs + PANEL - 1) / PANEL, each = panel_bytes(w);
     if (base_mul_size(count, each, &w->bytes))
         return base_error_set(BASE_E_MEMORY, "a %zu x %zu matrix is too large", outputs, inputs);
-    w->panels = base_alloc_large(w->bytes);
+    w->panels = base_alloc_streamed(w->bytes);
     if (!w->panels)
         return BASE_E_MEMORY;
 #pragma omp parallel for schedule(static) num_threads(base_threads()) if (w->bytes > 1 << 20)
@@ -149,7 +149,7 @@ int tensor_matrix_pack(struct tensor_matrix *w, size_t outputs, size_t inputs,
 
 void tensor_matrix_free(struct tensor_matrix *w)
 {
-    base_free_large(w->panels, w->bytes);
+    base_free_streamed(w->panels, w->bytes);
     base_free(w->rows);
     *w = (struct tensor_matrix){ 0 };
 }

@@ -40,7 +40,7 @@ struct tensor_matrix {
     size_t outputs, inputs;
     enum tensor_dtype dtype; /* as held */
     enum tensor_compute compute;
-    void *panels; /* packed bytes (base_alloc_large), or NULL */
+    void *panels; /* packed bytes (base_alloc_streamed), or NULL */
     size_t bytes;
     const void *
         *rows; /* block formats: the stored rows, views into the caller's memory; else NULL */

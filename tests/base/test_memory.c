@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -89,6 +90,48 @@ static void large_blocks_are_aligned_and_zero(void **state)
         base_free_large(p, sizes[i]);
     }
     base_free_large(NULL, 100);
+    assert_int_equal(base_alloc_live(), live);
+}
+
+/* Blocks of many sizes, freed in another order than they came: zero, apart from each other, and
+ * side by side from 64 KiB on; what is freed is no longer resident. */
+static void streamed_blocks_share_huge_pages(void **state)
+{
+    (void)state;
+    enum { N = 9 };
+    static const size_t sizes[N] = {
+        0, 1, 65535, 65536, 700001, 3000000, 2u << 20, 65537, 5000001
+    };
+    long live = base_alloc_live();
+    for (int round = 0; round < 2; round++) {
+        unsigned char *p[N];
+        for (size_t i = 0; i < N; i++) {
+            p[i] = base_alloc_streamed(sizes[i]);
+            assert_non_null(p[i]);
+            assert_int_equal((uintptr_t)p[i] % (sizes[i] >= 65536 ? 4096 : 64), 0);
+            for (size_t k = 0; k < sizes[i]; k++)
+                assert_int_equal(p[i][k], 0);
+            memset(p[i], (int)i + 1, sizes[i]);
+            if (i > 3)
+                assert_ptr_equal(p[i], p[i - 1] + (sizes[i - 1] + 4095) / 4096 * 4096);
+        }
+        assert_int_equal(base_alloc_live(), live + N);
+        for (size_t i = 0; i < N; i++) {
+            size_t at = i * 5 % N; /* all of them, since 5 and 9 have no common divisor */
+            for (size_t k = 0; k < sizes[at]; k++)
+                assert_int_equal(p[at][k], at + 1);
+            base_free_streamed(p[at], sizes[at]);
+            unsigned char resident = 0;
+            if (sizes[at] > 65536 && !mincore(p[at], 4096, &resident))
+                assert_false(resident & 1);
+        }
+        assert_int_equal(base_alloc_live(), live);
+    }
+    base_free_streamed(NULL, 100);
+    base_alloc_fail_after(1);
+    assert_null(base_alloc_streamed(100000));
+    base_alloc_fail_after(0);
+    assert_null(base_alloc_streamed(SIZE_MAX - 5));
     assert_int_equal(base_alloc_live(), live);
 }
 
@@ -225,6 +268,7 @@ int main(void)
         cmocka_unit_test(live_blocks_are_counted),
         cmocka_unit_test(nth_allocation_fails_once),
         cmocka_unit_test(large_blocks_are_aligned_and_zero),
+        cmocka_unit_test(streamed_blocks_share_huge_pages),
         cmocka_unit_test(messages),
         cmocka_unit_test(buffers_grow_and_stay_strings),
         cmocka_unit_test(reader_reads_and_stays_in_bounds),
