@@ -22,6 +22,8 @@ enum model_compute {
 struct model_options {
     enum model_compute compute;
     bool trainable; /* parameters as mutable f32 arrays instead of packed matrices */
+    bool in_place; /* for a pass or two: matrices stay in the file where they can be multiplied from
+                      there, which starts faster and runs slower (the same bits) */
 };
 #define MODEL_OPTIONS_DEFAULT                                                                      \
     {                                                                                              \

@@ -67,6 +67,9 @@ int cli_usage(const struct cli_command *command, const char *format, ...)
 /* Loads cli_common.model with cli_common.compute; "no model given" is a usage error. 0 or exit code
  * after message. */
 int cli_load_model(const struct cli_command *command, struct model **out);
+/* The same for a command that runs the model once or twice: weights stay in their file where they
+ * can (model_options.in_place), which gives the first answer sooner. */
+int cli_load_model_once(const struct cli_command *command, struct model **out);
 /* Prints one JSON object and a newline to stdout (or to -o FILE); takes the reference (NULL means
  * memory ran out while it was made); returns the exit code. */
 int cli_print_json(const struct cli_command *command, json_t *object);

@@ -339,7 +339,7 @@ static int run(int argc, char **argv)
     if (top < 0)
         return cli_usage(&cli_command_next, "--top must be 0 or more");
     struct state s = { .top = (size_t)top, .n_targets = targets.count, .by_ids = input.ids };
-    if ((rc = cli_load_model(&cli_command_next, &s.model)))
+    if ((rc = cli_load_model_once(&cli_command_next, &s.model)))
         return rc;
     s.targets = base_alloc_zero(targets.count, sizeof *s.targets);
     for (size_t i = 0; s.targets && i < targets.count; i++)

@@ -278,7 +278,7 @@ static int run(int argc, char **argv)
         return cli_usage(&cli_command_score,
                          "give one of --ids, --text, or --context with --continuation");
     struct state s = { 0 };
-    if ((rc = cli_load_model(&cli_command_score, &s.model)))
+    if ((rc = cli_load_model_once(&cli_command_score, &s.model)))
         return rc;
     rc = prepare(&s, &input, text, context, continuation, logits != NULL);
     if (rc || (rc = compute(&s, logits))) {

@@ -2,7 +2,7 @@
 #include "cli/cli.h"
 #include <string.h>
 
-int cli_load_model(const struct cli_command *command, struct model **out)
+static int load(const struct cli_command *command, struct model **out, bool in_place)
 {
     if (!cli_common.model) {
         return cli_usage(command, "no model given: add -m MODEL (a directory, a .gguf file, or "
@@ -17,8 +17,19 @@ int cli_load_model(const struct cli_command *command, struct model **out)
         return cli_fail(command);
     }
     struct model_options options = MODEL_OPTIONS_DEFAULT;
+    options.in_place = in_place;
     if (strcmp(cli_common.compute, "bf16") == 0) {
         options.compute = MODEL_COMPUTE_BF16;
     }
     return model_load(out, cli_common.model, &options) ? cli_fail(command) : 0;
+}
+
+int cli_load_model(const struct cli_command *command, struct model **out)
+{
+    return load(command, out, false);
+}
+
+int cli_load_model_once(const struct cli_command *command, struct model **out)
+{
+    return load(command, out, true);
 }

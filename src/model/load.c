@@ -254,7 +254,8 @@ static int pack_slot(struct model *m, struct model_slot *s, const struct found *
                                     : from * (s->columns / info->block * info->block_bytes);
                 row[parts[i].part.row_begin + r] = (const char *)parts[i].tensor->data + offset;
             }
-        if (!rc)
+        if (!rc && !(m->options.in_place &&
+                     tensor_matrix_view(&s->packed, s->rows, s->columns, source, compute)))
             rc = tensor_matrix_pack(&s->packed, s->rows, s->columns, source, compute);
     } else { /* mixed formats: widened first */
         real *value = base_alloc(s->rows * s->columns, sizeof *value);

@@ -114,7 +114,7 @@ static void forward_tile(const struct tensor_attention *a, const struct tensor_q
             m[g * rows + r] = MASKED;
         }
     for (size_t r = 0; r < whole; r += tile)
-        kernels->gemm_pack(tile, d, q + r * d, d, packed + r * d);
+        kernels->gemm_transpose(tile, d, q + r * d, d, packed + r * d, tile, tile);
     size_t first = it->start + row0, last = first + rows - 1;
     size_t from = a->window && first + 1 > a->window ? (first + 1 - a->window) / 32 * 32 : 0;
     for (size_t key = from; key <= last; key += TENSOR_PAGE) {

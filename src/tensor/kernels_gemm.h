@@ -193,15 +193,15 @@ static void gemm_short(size_t columns, const real *a, const real *b, size_t ldb,
     }
 }
 
-/* Rows of activations as a packed tile: dst[p][KERNEL_ROWS] = a[i*ld + p], rows beyond `rows` (at
- * most KERNEL_ROWS) zero. */
-static void gemm_pack(size_t rows, size_t k, const real *a, size_t ld, real *dst)
+/* dst[p*ldd + i] = a[i*ld + p] for i < lanes <= 16, p < k; zero for i >= rows. */
+static void gemm_transpose(size_t rows, size_t k, const real *a, size_t ld, real *dst, size_t ldd,
+                           size_t lanes)
 {
 #if defined(__AVX512F__) && !defined(ASSAY_FLOAT64)
+    const __mmask16 tile = (__mmask16)((1u << lanes) - 1);
     /* Squares of 16 x 16, transposed in registers: pairs of rows, pairs of pairs, and so on. */
     for (size_t p = 0; p < k; p += 16) {
         const __mmask16 some = k - p >= 16 ? 0xffff : (__mmask16)((1u << (k - p)) - 1);
-        const __mmask16 tile = (1u << KERNEL_ROWS) - 1;
         __m512 r[16], t[16];
         _Pragma("GCC unroll 16") for (size_t i = 0; i < 16; i++) r[i] =
             _mm512_maskz_loadu_ps(i < rows ? some : 0, a + (i < rows ? i * ld : 0) + p);
@@ -230,12 +230,15 @@ static void gemm_pack(size_t rows, size_t k, const real *a, size_t ld, real *dst
             t[12 + j] = _mm512_shuffle_f32x4(x1, y1, 0xdd);
         }
         _Pragma("GCC unroll 16") for (size_t i = 0; i < 16; i++)
-            _mm512_mask_storeu_ps(dst + (p + i) * KERNEL_ROWS, p + i < k ? tile : 0, t[i]);
+            _mm512_mask_storeu_ps(dst + (p + i) * ldd, p + i < k ? tile : 0, t[i]);
     }
 #else
-    for (size_t i = 0; i < KERNEL_ROWS; i++)
-        for (size_t p = 0; p < k; p++)
-            dst[p * KERNEL_ROWS + i] = i < rows ? a[i * ld + p] : 0;
+    for (size_t p0 = 0; p0 < k; p0 += 32) { /* in pieces that stay in the first-level cache */
+        size_t p1 = p0 + 32 < k ? p0 + 32 : k;
+        for (size_t i = 0; i < lanes; i++)
+            for (size_t p = p0; p < p1; p++)
+                dst[p * ldd + i] = i < rows ? a[i * ld + p] : 0;
+    }
 #endif
 }
 

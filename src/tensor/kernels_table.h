@@ -20,8 +20,9 @@ struct tensor_kernels {
     /* c[gemm_rows, columns] += a b, a[i*32 + p], b [32][ldb], columns a multiple of 32 */
     void (*gemm_short)(size_t columns, const real *a, const real *b, size_t ldb, real *c,
                        size_t ldc);
-    /* dst[k][gemm_rows] = the transposed rows of a, zeros for missing rows */
-    void (*gemm_pack)(size_t rows, size_t k, const real *a, size_t ld, real *dst);
+    /* dst[p*ldd + i] = a[i*ld + p], i < lanes <= 16, p < k; zeros for i >= rows */
+    void (*gemm_transpose)(size_t rows, size_t k, const real *a, size_t ld, real *dst, size_t ldd,
+                           size_t lanes);
     /* stored panels [k][32] to real */
     void (*widen_bf16)(size_t k, const uint16_t *src, real *dst);
     void (*widen_f16)(size_t k, const uint16_t *src, real *dst);

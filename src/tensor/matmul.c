@@ -12,6 +12,7 @@
 #include "tensor/matmul_q8.h"
 #include <assay/base.h>
 #include <omp.h>
+#include <stdint.h>
 #include <string.h>
 
 #define PANEL     32
@@ -147,6 +148,28 @@ int tensor_matrix_pack(struct tensor_matrix *w, size_t outputs, size_t inputs,
     return 0;
 }
 
+bool tensor_matrix_view(struct tensor_matrix *w, size_t outputs, size_t inputs,
+                        struct tensor_rows source, enum tensor_compute compute)
+{
+    const char *first = source.row[0];
+    if (sizeof(real) != sizeof(float) || source.dtype != TENSOR_F32 ||
+        compute != TENSOR_COMPUTE_REAL || (uintptr_t)first % sizeof(real))
+        return false;
+    ptrdiff_t apart = outputs > 1 ? (const char *)source.row[1] - first : (ptrdiff_t)sizeof(real);
+    if (apart <= 0 || apart % (ptrdiff_t)sizeof(real))
+        return false;
+    for (size_t i = 1; i < outputs; i++)
+        if ((const char *)source.row[i] - (const char *)source.row[i - 1] != apart)
+            return false;
+    *w = (struct tensor_matrix){ .outputs = outputs,
+                                 .inputs = inputs,
+                                 .dtype = TENSOR_F32,
+                                 .plain = (const real *)(const void *)first,
+                                 .plain_row = source.step,
+                                 .plain_step = (size_t)apart / sizeof(real) };
+    return true;
+}
+
 void tensor_matrix_free(struct tensor_matrix *w)
 {
     base_free_streamed(w->panels, w->bytes);
@@ -217,6 +240,12 @@ static const real *right_panel(const struct right *s, size_t p, size_t k0, size_
     }
     if (n < PANEL)
         memset(scratch, 0, kc * PANEL * sizeof *scratch);
+    if (s->row == 1) { /* stored rows of a matrix: transposed 16 at a time */
+        for (size_t j = 0; j < n; j += 16)
+            tensor_kernels()->gemm_transpose(n - j < 16 ? n - j : 16, kc, b + j * s->step, s->step,
+                                             scratch + j, PANEL, 16);
+        return scratch;
+    }
     for (size_t i0 = 0; i0 < kc; i0 += 32) { /* a transposition, in squares that stay in cache */
         size_t i1 = i0 + 32 < kc ? i0 + 32 : kc;
         for (size_t j = 0; j < n; j++)
@@ -230,6 +259,11 @@ void tensor_matrix_row(const struct tensor_matrix *w, size_t r, real *out)
 {
     const struct tensor_dtype_info *info = tensor_dtype_describe(w->dtype);
     float one[256];
+    if (w->plain) {
+        for (size_t p = 0; p < w->inputs; p++)
+            out[p] = w->plain[p * w->plain_row + r * w->plain_step];
+        return;
+    }
     if (w->rows) {
         for (size_t at = 0; at < w->inputs; at += info->block) {
             tensor_to_f32(w->dtype,
@@ -300,7 +334,8 @@ static void pack_tile(const struct product *g, size_t row0, size_t k0, size_t kc
         return;
     }
     if (g->a_step == 1 && tile == tensor_kernels()->gemm_rows) {
-        tensor_kernels()->gemm_pack(rows, kc, g->a + row0 * g->a_row + k0, g->a_row, dst);
+        tensor_kernels()->gemm_transpose(rows, kc, g->a + row0 * g->a_row + k0, g->a_row, dst, tile,
+                                         tile);
         return;
     }
     if (rows < tile)
@@ -413,6 +448,24 @@ static const void *ahead_take(struct ahead *a, const void *none)
     return p;
 }
 
+/* The panels of a group. From an array whose rows run along the columns they are cut out together:
+ * each of its rows, often alone on its page, is visited once. */
+static void right_group(const struct right *s, size_t q, size_t n, size_t k0, size_t kc,
+                        real *scratch, const real **out)
+{
+    if (s->w || s->step != 1 || (q + n) * PANEL > s->n) {
+        for (size_t j = 0; j < n; j++)
+            out[j] = right_panel(s, q + j, k0, kc, scratch + j * kc * PANEL);
+        return;
+    }
+    for (size_t i = 0; i < kc; i++)
+        for (size_t j = 0; j < n; j++)
+            memcpy(scratch + (j * kc + i) * PANEL, s->b + (k0 + i) * s->row + (q + j) * PANEL,
+                   PANEL * sizeof *scratch);
+    for (size_t j = 0; j < n; j++)
+        out[j] = scratch + j * kc * PANEL;
+}
+
 /* One row block and inner block: `count` packed tiles (the first is number t0) times inputs [k0,
  * k0 + kc). The threads take tasks, one group of panels times one span of the tiles each, as they
  * become free: on a busy machine a thread that is held up must not keep the others waiting. */
@@ -446,8 +499,7 @@ static void block_task(const struct product *g, const struct block *s, size_t ta
     size_t q = task / s->spans * s->group, span = task % s->spans, kc = s->kc;
     size_t n = panels - q < s->group ? panels - q : s->group;
     const real *b[GROUP_MAX];
-    for (size_t j = 0; j < n; j++)
-        b[j] = right_panel(&g->right, q + j, s->k0, kc, mine + j * kc * PANEL);
+    right_group(&g->right, q, n, s->k0, kc, mine, b);
     struct ahead next = { .each = kc * PANEL * sizeof(real), .part = kc / 8 * 64 };
     size_t later = q + threads * s->group; /* probably this thread's next group */
     if (b[0] != mine && !g->unit && s->spans == 1 && later < panels) {
@@ -540,6 +592,10 @@ int tensor_matmul(struct tensor_workspace *ws, real *y, size_t ldy, const real *
                          .ldc = ldy,
                          .bias = bias,
                          .pairs = w->compute == TENSOR_COMPUTE_BF16 };
+    if (w->plain)
+        g.right = (struct right){
+            .b = w->plain, .row = w->plain_row, .step = w->plain_step, .n = g.n, .k = g.k
+        };
     if (g.pairs) {
         g.k = (g.k + 1) / 2 * 2; /* inputs beyond right.k count as zero */
         g.unit = tensor_kernels_bf16();

@@ -44,6 +44,9 @@ struct tensor_matrix {
     size_t bytes;
     const void *
         *rows; /* block formats: the stored rows, views into the caller's memory; else NULL */
+    const real
+        *plain; /* a view (tensor_matrix_view): W[o, p] = plain[p*plain_row + o*plain_step] */
+    size_t plain_row, plain_step;
 };
 /* Where the rows of W come from: row r begins at row[r], its elements lie `step` elements apart (1
  * for [out, in] storage, the number of outputs for transposed [in, out] storage; 1 for block
@@ -57,6 +60,12 @@ struct tensor_rows {
  * 0 or a base error. Free with tensor_matrix_free (safe on a zeroed struct). */
 int tensor_matrix_pack(struct tensor_matrix *w, size_t outputs, size_t inputs,
                        struct tensor_rows source, enum tensor_compute compute);
+/* Instead of packing: W multiplied from where it lies, for a matrix that is used once or twice (a
+ * packed one is several times faster for one row, and the same bits). True when w was made: numbers
+ * stored as real, aligned, rows evenly apart; false when it must be packed. The source must stay.
+ */
+bool tensor_matrix_view(struct tensor_matrix *w, size_t outputs, size_t inputs,
+                        struct tensor_rows source, enum tensor_compute compute);
 void tensor_matrix_free(struct tensor_matrix *w);
 /* Row r of W as reals [inputs] (embedding look-up in a tied matrix, tests). */
 void tensor_matrix_row(const struct tensor_matrix *w, size_t r, real *out);

@@ -211,7 +211,7 @@ static void forks(void **state)
 }
 
 /* More rows than go through the layers at once; logits for the last rows only; and saved, loaded,
- * packed: all the same bits. */
+ * packed or left in the file: all the same bits. */
 static void chunks_and_storage(void **state)
 {
     (void)state;
@@ -228,6 +228,13 @@ static void chunks_and_storage(void **state)
             fail_msg("%s", base_error_message());
         real *again = run_alone(packed, ids, n);
         assert_memory_equal(whole, again, n * v * sizeof *whole);
+        struct model_options in_place = { .in_place = true }; /* weights left in the file */
+        struct model *lying = NULL;
+        assert_int_equal(model_load(&lying, directory, &in_place), 0);
+        free(again);
+        again = run_alone(lying, ids, n);
+        assert_memory_equal(whole, again, n * v * sizeof *whole);
+        model_free(lying);
         struct model_sequence *s;
         assert_int_equal(model_sequence_new(&s, packed), 0);
         real *at = rest - (n - 10) * v;

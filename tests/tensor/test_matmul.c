@@ -105,6 +105,30 @@ static void products_match_double(void **state)
                          0);
         assert_int_equal(tensor_matmul(&ws, g, n, x, k, m, &transposed, NULL), 0);
         assert_memory_equal(y, g, m * n * sizeof *y);
+        /* not packed, from either storage: the same bits */
+        struct tensor_matrix view;
+        assert_true(tensor_matrix_view(&view, n, k, (struct tensor_rows){ rows, n, TENSOR_F32 },
+                                       TENSOR_COMPUTE_REAL));
+        assert_int_equal(tensor_matmul(&ws, g, n, x, k, m, &view, NULL), 0);
+        assert_memory_equal(y, g, m * n * sizeof *y);
+        tensor_matrix_free(&view);
+        for (size_t j = 0; j < n; j++)
+            rows[j] = w + j * k;
+        assert_true(tensor_matrix_view(&view, n, k, (struct tensor_rows){ rows, 1, TENSOR_F32 },
+                                       TENSOR_COMPUTE_REAL));
+        assert_int_equal(tensor_matmul(&ws, g, n, x, k, m, &view, NULL), 0);
+        assert_memory_equal(y, g, m * n * sizeof *y);
+        for (size_t i = 0; i < m; i++)
+            assert_int_equal(tensor_matmul(&ws, g + i * n, n, x + i * k, k, 1, &view, NULL), 0);
+        assert_memory_equal(y, g, m * n * sizeof *y);
+        float *row = malloc(k * sizeof *row);
+        tensor_matrix_row(&view, n - 1, row);
+        assert_memory_equal(row, w + (n - 1) * k, k * sizeof *row);
+        if (n > 2) { /* rows that are not evenly apart cannot be viewed */
+            rows[n - 1] = w;
+            assert_false(tensor_matrix_view(
+                &view, n, k, (struct tensor_rows){ rows, 1, TENSOR_F32 }, TENSOR_COMPUTE_REAL));
+        }
         /* one row at a time, and in two pieces over the inner index: the same bits */
         for (size_t i = 0; i < m; i++)
             assert_int_equal(tensor_matmul(&ws, g + i * n, n, x + i * k, k, 1, &mat, NULL), 0);
@@ -120,7 +144,6 @@ static void products_match_double(void **state)
             assert_memory_equal(y, g, m * n * sizeof *y);
         }
         base_threads_set(0);
-        float *row = malloc(k * sizeof *row);
         tensor_matrix_row(&mat, n - 1, row);
         assert_memory_equal(row, w + (n - 1) * k, k * sizeof *row);
         free(row);
