@@ -89,6 +89,9 @@ int cli_parse_ids(const char *text, int32_t **ids, size_t *n);
     X("Run a model", score)                                                                        \
     X("Run a model", generate)                                                                     \
     X("Run a model", ppl)                                                                          \
+    X("Evaluate", compare)                                                                         \
+    X("Evaluate", runs)                                                                            \
+    X("Evaluate", rescore)                                                                         \
     X("Evaluate", memorize)                                                                        \
     X("Evaluate", memorize_texts)                                                                  \
     X("Evaluate", contamination)                                                                   \

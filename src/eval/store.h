@@ -26,6 +26,9 @@ char *eval_store_default(void);
 
 /* Adds a run with its samples. 1 when it is there already (same id): nothing changes then. */
 int eval_store_add(struct eval_store *s, const struct eval_run *run);
+/* The same for a run's directory or file (eval_run_open), and a store by its name, made when it is
+ * not there: what `assay eval` does at its end. *id (may be NULL): the run's, new string. */
+int eval_store_import(const char *store, const char *where, char **id);
 /* [{"id", "time", "model", "source", "parent", "tasks": {task: {"n", "metric", "value", "ci"}}}],
  * newest first; each task by its first metric. New reference. */
 int eval_store_list(struct eval_store *s, json_t **runs);

@@ -394,6 +394,28 @@ int eval_store_add(struct eval_store *s, const struct eval_run *run)
     return rc ? rc : present;
 }
 
+int eval_store_import(const char *store, const char *where, char **id)
+{
+    struct eval_run *run = NULL;
+    struct eval_store *s = NULL;
+    if (id)
+        *id = NULL;
+    int rc = eval_run_open(&run, where, store);
+    if (rc == 0)
+        rc = eval_store_open(&s, store, EVAL_STORE_WRITE);
+    if (rc == 0 && id && !(*id = base_strdup(eval_run_id_of(run))))
+        rc = BASE_E_MEMORY;
+    if (rc == 0)
+        rc = eval_store_add(s, run);
+    eval_run_close(run);
+    eval_store_close(s);
+    if (rc < 0 && id) {
+        base_free(*id);
+        *id = NULL;
+    }
+    return rc;
+}
+
 int eval_store_delete(struct eval_store *s, const char *id)
 {
     const struct store_value value = store_text(id);
