@@ -96,6 +96,17 @@ int cli_parse_ids(const char *text, int32_t **ids, size_t *n);
     X("Evaluate", memorize_texts)                                                                  \
     X("Evaluate", contamination)                                                                   \
     X("Evaluate", mix)                                                                             \
+    X("Statistics", stats_describe)                                                                \
+    X("Statistics", stats_ci)                                                                      \
+    X("Statistics", stats_bootstrap)                                                               \
+    X("Statistics", stats_test)                                                                    \
+    X("Statistics", stats_mcnemar)                                                                 \
+    X("Statistics", stats_paired)                                                                  \
+    X("Statistics", stats_power)                                                                   \
+    X("Statistics", stats_adjust)                                                                  \
+    X("Statistics", stats_correlation)                                                             \
+    X("Statistics", stats_regression)                                                              \
+    X("Statistics", stats_classification)                                                          \
     X("Train", train)                                                                              \
     X("Measure speed", bench)                                                                      \
     X("This program", help)
