@@ -107,6 +107,7 @@ int cli_parse_ids(const char *text, int32_t **ids, size_t *n);
     X("Statistics", stats_correlation)                                                             \
     X("Statistics", stats_regression)                                                              \
     X("Statistics", stats_classification)                                                          \
+    X("Evaluate", report)                                                                          \
     X("Train", train)                                                                              \
     X("Measure speed", bench)                                                                      \
     X("This program", help)

@@ -251,14 +251,16 @@ void report_page_heat(struct report_page *p, const struct report_heat *h)
 {
     report_page_html(p, "<figure class=\"heat\">");
     caption(p, h->title, h->subtitle);
-    report_page_html(p, "<div class=\"wide\"><table><thead><tr><th></th>");
+    report_page_html(p, "<div class=\"wide\"><table><thead><tr><th><span class=\"sub\">");
+    if (h->row_label && h->column_label) {
+        report_page_text(p, h->row_label);
+        report_page_html(p, " \u2193, ");
+        report_page_text(p, h->column_label);
+        report_page_html(p, " \u2192");
+    }
+    report_page_html(p, "</span></th>");
     for (size_t j = 0; j < h->n; j++) {
         report_page_html(p, "<th>");
-        if (j == 0 && h->column_label) {
-            report_page_html(p, "<span class=\"sub\">");
-            report_page_text(p, h->column_label);
-            report_page_html(p, "</span> ");
-        }
         report_page_text(p, h->labels[j]);
         report_page_html(p, "</th>");
     }
@@ -268,11 +270,6 @@ void report_page_heat(struct report_page *p, const struct report_heat *h)
         for (size_t j = 0; j < h->n; j++)
             sum += h->counts[i * h->n + j];
         report_page_html(p, "<tr><th>");
-        if (i == 0 && h->row_label) {
-            report_page_html(p, "<span class=\"sub\">");
-            report_page_text(p, h->row_label);
-            report_page_html(p, "</span> ");
-        }
         report_page_text(p, h->labels[i]);
         report_page_html(p, "</th>");
         for (size_t j = 0; j < h->n; j++) {

@@ -4,7 +4,7 @@
  * "texts", "error"}]}]}: answers share the prompts they follow. The filter stands in the address, so that a
  * view can be kept as a link. */
 (function () {
-  const element = document.getElementById("samples");
+  const element = document.getElementById("samples-data");
   if (!element) return;
   const data = JSON.parse(element.textContent);
   const STEP = 50;
