@@ -90,6 +90,7 @@ int cli_parse_ids(const char *text, int32_t **ids, size_t *n);
     X("Run a model", generate)                                                                     \
     X("Run a model", ppl)                                                                          \
     X("Evaluate", compare)                                                                         \
+    X("Evaluate", report)                                                                          \
     X("Evaluate", runs)                                                                            \
     X("Evaluate", rescore)                                                                         \
     X("Evaluate", memorize)                                                                        \
@@ -107,7 +108,6 @@ int cli_parse_ids(const char *text, int32_t **ids, size_t *n);
     X("Statistics", stats_correlation)                                                             \
     X("Statistics", stats_regression)                                                              \
     X("Statistics", stats_classification)                                                          \
-    X("Evaluate", report)                                                                          \
     X("Train", train)                                                                              \
     X("Measure speed", bench)                                                                      \
     X("This program", help)

@@ -16,8 +16,8 @@ const struct cli_command cli_command_report = {
         "A RUN is a directory that `assay eval -o` or lm-eval wrote, or the id of a run in the "
         "store. The page needs no network and no other file: tables with intervals, bars by "
         "category, confusion and calibration, every sample with its exact prompt and a filter, and "
-        "what the run was measured with. Several runs stand side by side; with two, the second is "
-        "compared with the first item by item.\n\n"
+        "what the run was measured with. Several runs stand side by side and are compared item by "
+        "item.\n\n"
         "The page is written to -o FILE (report.html in the first run's directory), every plot as "
         "PNG and SVG to --plots DIR (plots/ beside the page).\n\n"
         "  assay report results/tiny\n"
@@ -67,15 +67,13 @@ static int run(int argc, char **argv)
     struct eval_run *runs[MOST_RUNS] = { NULL };
     char *page = cli_common.output ? base_strdup(cli_common.output) : default_output(argv[1]);
     char *directory = !draw ? NULL : plots ? base_strdup(plots) : page ? default_plots(page) : NULL;
-    json_t *comparison = NULL, *result = NULL;
+    json_t *result = NULL;
     size_t n_plots = 0;
     rc = page && (directory || !draw) ? 0 : BASE_E_MEMORY;
     for (int i = 0; i < n && !rc; i++)
         rc = eval_run_open(&runs[i], argv[1 + i], store);
     if (!rc) {
-        struct eval_report_options o = {
-            .title = title, .comparison = comparison, .samples = (size_t)samples, .plots = directory
-        };
+        struct eval_report_options o = {};
         rc = eval_report_write((const struct eval_run *const *)runs, (size_t)n, page, &o, &n_plots);
     }
     if (rc)
@@ -92,7 +90,6 @@ static int run(int argc, char **argv)
     }
     for (int i = 0; i < n; i++)
         eval_run_close(runs[i]);
-    json_decref(comparison);
     base_free(page);
     base_free(directory);
     return rc;

@@ -1,6 +1,7 @@
 /* A report of runs; see report.h. Sections, in the order a reader asks: what came out, which run is
  * better, where it is good and bad, is it as sure as it is right, what exactly was asked, and with
  * what it was measured. */
+#include "eval/compare_runs.h"
 #include "eval/report_private.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -272,54 +273,103 @@ static void results_section(struct eval_report *r)
 
 /* ---- comparison ---- */
 
-static void comparison_section(struct eval_report *r)
+/* One pair of runs on one task: what eval_runs_comparison_json says of it. */
+static void comparison_row(struct eval_report *r, const char *task, const json_t *metric,
+                           const json_t *e, bool many)
 {
-    const json_t *tasks = json_object_get(r->options->comparison, "tasks");
-    if (!json_object_size(tasks))
-        return;
+    struct report_page *p = &r->page;
+    double low, high, p_value = eval_report_number(e, "p"),
+                      adjusted = eval_report_number(e, "p_adjusted");
+    eval_report_interval(e, &low, &high);
+    const json_t *m = json_object_get(e, "mcnemar");
+    const char *a = "A", *b = "B";
+    if (many) {
+        a = json_string_value(json_object_get(e, "run_a"));
+        b = json_string_value(json_object_get(e, "run_b"));
+    }
+    report_page_html(p, "<tr><td class=\"task\">");
+    report_page_text(p, task);
+    report_page_html(p, "</td><td>");
+    report_page_text(p, json_string_value(metric));
+    report_page_format(p, "</td><td class=\"n\">%.0f</td><td>%s \u2212 %s</td>",
+                       eval_report_number(e, "n"), a, b);
+    number_cell(p, eval_report_number(e, "a"), "\u2013");
+    number_cell(p, eval_report_number(e, "b"), "\u2013");
+    report_page_format(p, "<td class=\"n\">%+.4f</td><td class=\"n\">%+.4f to %+.4f</td>",
+                       eval_report_number(e, "difference"), low, high);
+    if (json_is_object(m))
+        report_page_format(p, "<td class=\"n\">%.0f : %.0f</td>", eval_report_number(m, "b"),
+                           eval_report_number(m, "c"));
+    else
+        report_page_html(p, "<td class=\"n\">\u2013</td>");
+    report_page_format(p, "<td class=\"n\">%.3g</td><td class=\"n\">%.3g</td>", p_value, adjusted);
+    const char *better = json_string_value(json_object_get(e, "better"));
+    bool decided = json_is_true(json_object_get(json_object_get(e, "decide"), "decided"));
+    if (decided && better)
+        report_page_format(p, "<td class=\"better\">%s is better</td></tr>\n",
+                           *better == 'a' ? a : b);
+    else
+        report_page_html(p, "<td class=\"muted\">undecided</td></tr>\n");
+}
+
+static void comparison_table(struct eval_report *r, const json_t *comparison)
+{
     struct report_page *p = &r->page;
     report_page_section(p, "comparison", "Comparison");
-    char text[512];
-    snprintf(text, sizeof text,
-             "A is %.200s, B is %.200s: the same items, matched by the hash of the document. The "
-             "difference is B \u2212 A.",
-             eval_report_run_name(r, 0), eval_report_run_name(r, 1));
-    report_page_paragraph(p, text);
-    report_page_html(p, "<div class=\"wide\"><table><thead><tr><th>task</th><th class=\"n\">n</th>"
-                        "<th class=\"n\">A</th><th class=\"n\">B</th><th class=\"n\">difference"
-                        "</th><th class=\"n\">95 % interval</th><th class=\"n\">only A right</th>"
-                        "<th class=\"n\">only B right</th><th class=\"n\">p (McNemar mid-p)</th>"
-                        "<th class=\"n\">p adjusted</th></tr></thead><tbody>\n");
-    const char *task;
-    json_t *e;
-    json_object_foreach((json_t *)(uintptr_t)tasks, task, e)
+    report_page_html(p, "<dl class=\"pairs\">");
+    size_t i;
+    json_t *run;
+    json_array_foreach(json_object_get(comparison, "runs"), i, run)
     {
-        double low, high, d = eval_report_number(e, "difference");
-        eval_report_interval(e, &low, &high);
-        const json_t *m = json_object_get(e, "mcnemar");
-        report_page_html(p, "<tr><td class=\"task\">");
-        report_page_text(p, task);
-        report_page_format(p, "</td><td class=\"n\">%.0f</td>", eval_report_number(e, "n"));
-        number_cell(p, eval_report_number(e, "a"), "\u2013");
-        number_cell(p, eval_report_number(e, "b"), "\u2013");
-        report_page_format(p, "<td class=\"n %s\">%+.4f</td>",
-                           low > 0    ? "better"
-                           : high < 0 ? "worse"
-                                      : "",
-                           d);
-        report_page_format(p, "<td class=\"n\">%+.4f \u2013 %+.4f</td>", low, high);
-        double b = eval_report_number(m, "b"), c = eval_report_number(m, "c"),
-               midp = eval_report_number(m, "midp"), adjusted = eval_report_number(e, "p_adjusted");
-        if (isfinite(b) && isfinite(c))
-            report_page_format(p, "<td class=\"n\">%.0f</td><td class=\"n\">%.0f</td>", b, c);
-        else
-            report_page_html(p, "<td></td><td></td>");
-        report_page_format(p, isfinite(midp) ? "<td class=\"n\">%.3g</td>" : "<td></td>", midp);
-        report_page_format(
-            p, isfinite(adjusted) ? "<td class=\"n\">%.3g</td></tr>\n" : "<td></td></tr>\n",
-            adjusted);
+        report_page_html(p, "<dt>");
+        report_page_text(p, json_string_value(json_object_get(run, "run")));
+        report_page_html(p, "</dt><dd>");
+        report_page_text(p, eval_report_run_name(r, i));
+        report_page_html(p, "</dd>");
+    }
+    report_page_html(p, "</dl>\n");
+    report_page_paragraph(
+        p, "The same items, matched by the hash of the document. p is McNemar's mid-p where scores "
+           "are 0 or 1, else that of a paired test; it is adjusted by Holm's method for all tests "
+           "of this page. Only right: items that only the first, or only the second has right.");
+    report_page_html(p,
+                     "<div class=\"wide\"><table><thead><tr><th>task</th><th>metric</th>"
+                     "<th class=\"n\">n</th><th>runs</th><th class=\"n\">first</th>"
+                     "<th class=\"n\">second</th><th class=\"n\">difference</th>"
+                     "<th class=\"n\">95 % interval</th><th class=\"n\">only right</th>"
+                     "<th class=\"n\">p</th><th class=\"n\">p adjusted</th><th></th></tr></thead>"
+                     "<tbody>\n");
+    const char *task;
+    json_t *e, *pair;
+    json_object_foreach(json_object_get(comparison, "tasks"), task, e)
+    {
+        const json_t *metric = json_object_get(e, "metric"), *pairs = json_object_get(e, "pairs");
+        if (!pairs)
+            comparison_row(r, task, metric, e, false);
+        json_array_foreach(pairs, i, pair) comparison_row(r, task, metric, pair, true);
     }
     report_page_html(p, "</tbody></table></div>\n");
+}
+
+/* Runs that share no items have no such section. */
+static void comparison_section(struct eval_report *r)
+{
+    if (r->n_runs < 2 || r->page.rc)
+        return;
+    struct eval_runs_options options = EVAL_RUNS_OPTIONS_DEFAULT;
+    struct eval_runs_comparison c;
+    int rc = eval_runs_compare(r->runs, r->n_runs, &options, &c);
+    if (rc) {
+        r->page.rc = rc == BASE_E_ARGUMENT ? 0 : rc;
+        return;
+    }
+    json_t *comparison = eval_runs_comparison_json(&c);
+    if (comparison)
+        comparison_table(r, comparison);
+    else
+        r->page.rc = BASE_E_MEMORY;
+    json_decref(comparison);
+    eval_runs_comparison_free(&c);
 }
 
 /* ---- per task: categories, confusion, calibration ---- */
@@ -591,8 +641,7 @@ int eval_report_write(const struct eval_run *const *runs, size_t n_runs, const c
     if (!rc) {
         report_page_begin(&r.page, title, subtitle);
         results_section(&r);
-        if (n_runs > 1 && r.options->comparison)
-            comparison_section(&r);
+        comparison_section(&r);
         details_section(&r);
         if (r.options->samples && !r.page.rc) {
             int failed = eval_report_samples(&r);
