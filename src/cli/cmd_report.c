@@ -73,7 +73,9 @@ static int run(int argc, char **argv)
     for (int i = 0; i < n && !rc; i++)
         rc = eval_run_open(&runs[i], argv[1 + i], store);
     if (!rc) {
-        struct eval_report_options o = {};
+        struct eval_report_options o = { .title = title,
+                                         .samples = (size_t)samples,
+                                         .plots = directory };
         rc = eval_report_write((const struct eval_run *const *)runs, (size_t)n, page, &o, &n_plots);
     }
     if (rc)
