@@ -110,6 +110,33 @@ static void baseline_warns(void **state)
     json_decref(o);
 }
 
+static void contamination_finds_its_own(void **state)
+{
+    (void)state;
+    char clean[512], dirty[512];
+    snprintf(clean, sizeof clean, "%s", test_temporary_path(".clean"));
+    snprintf(dirty, sizeof dirty, "%s", test_temporary_path(".dirty"));
+    json_t *o = RUN("contamination", "--ngram", "6", "--field", "{prompt} {answer}", "--clean-out",
+                    clean, "--exclude-out", dirty, "models/heldout/facts.jsonl",
+                    "models/heldout/facts.jsonl", "--corpus-field", "{prompt} {answer}");
+    assert_true(at(o, "dirty") == at(o, "judged") && at(o, "judged") + at(o, "too_short") == 435);
+    assert_true(at(o, "ci.1") == 1 && at(o, "runs") == at(o, "runs_hit"));
+    json_decref(o);
+    struct stat st;
+    assert_true(stat(clean, &st) == 0 && stat(dirty, &st) == 0 && st.st_size > 0);
+    unlink(clean);
+    unlink(dirty);
+    o = RUN("contamination", "--field", "words", "models/heldout/counting.jsonl",
+            "models/heldout/facts.jsonl", "--corpus-field", "prompt");
+    assert_true(at(o, "dirty") == 0);
+    json_decref(o);
+    REFUSED(2, "at least one CORPUS", "contamination", "models/heldout/facts.jsonl");
+    REFUSED(2, "--ngram", "contamination", "--ngram", "0", "a", "b");
+    REFUSED(1, "no/such", "contamination", "models/heldout/facts.jsonl", "no/such");
+    REFUSED(1, "no \"nix\" here", "contamination", "--field", "nix", "models/heldout/facts.jsonl",
+            "README.md");
+}
+
 static void misuse_is_refused(void **state)
 {
     (void)state;
@@ -135,6 +162,7 @@ int main(void)
         cmocka_unit_test(exact_beats_paraphrase),
         cmocka_unit_test(what_is_told_more_is_kept_better),
         cmocka_unit_test(baseline_warns),
+        cmocka_unit_test(contamination_finds_its_own),
         cmocka_unit_test(misuse_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
