@@ -71,6 +71,7 @@ $(LIB): $(LIB_OBJ)
 # The built-in model and a report's style and script are included by the assembler, which no dependency file
 # tells of.
 $(BUILD)/src/model/builtin.o: $(wildcard models/tiny/*.json models/tiny*/*.safetensors)
+$(BUILD)/src/eval/task_builtin.o: $(wildcard tasks/*.yaml tasks/data/* models/heldout/*.jsonl)
 $(BUILD)/src/report/page.o: src/report/page.css src/report/page.js
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
