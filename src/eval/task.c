@@ -4,14 +4,6 @@
 #include "eval/task_private.h"
 #include <string.h>
 
-void eval_response_clear(struct eval_response *r)
-{
-    for (size_t i = 0; i < r->n_texts; i++)
-        base_free(r->texts[i]);
-    base_free(r->texts);
-    *r = (struct eval_response){ 0 };
-}
-
 void eval_item_clear(struct eval_item *item)
 {
     for (size_t i = 0; i < item->n_requests; i++) {
