@@ -427,7 +427,7 @@ static int slice(struct run *r, const struct node *n, struct value v, struct val
     }
     bool text = v.kind == TEXT;
     if (!text && !(v.kind == LIST && v.list->flavour <= FLAVOUR_RANGE))
-        return template_undefined(r, out, "'%s' cannot be sliced", template_type(v));
+        return template_fail(r, BASE_E_ARGUMENT, "'%s' object cannot be sliced", template_type(v));
     count = text ? (int64_t)v.text->points : (int64_t)v.list->n;
     if (!given[2])
         part[2] = 1;

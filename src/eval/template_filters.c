@@ -490,6 +490,16 @@ FILTER(filter_groupby)
 }
 
 /* ---- map, select and kin ---- */
+/* These give nothing for a false value, whatever its type. */
+static int iterate_true(struct run *r, struct value v, struct value **at, size_t *n)
+{
+    bool yes;
+    int rc = template_truth(r, v, &yes);
+    *at = NULL;
+    *n = 0;
+    return rc || !yes ? rc : template_iterate(r, v, at, n);
+}
+
 static int no_such(struct run *r, const char *what, struct value name)
 {
     return template_fail(r, BASE_E_UNSUPPORTED, "the %s \"%.*s\" is not supported", what,
@@ -523,7 +533,7 @@ static int filter_map(struct run *r, struct value v, const struct arguments *a, 
             return no_such(r, "filter", a->at[0]);
         rest = (struct arguments){ a->at + 1, a->n - 1, a->named, a->n_named };
     }
-    if ((rc = template_iterate(r, v, &at, &n)) ||
+    if ((rc = iterate_true(r, v, &at, &n)) ||
         (rc = template_list(&r->arena, FLAVOUR_ITERATOR, n, out)))
         return rc;
     struct list *made = out->list;
@@ -557,7 +567,7 @@ static int choose(struct run *r, struct value v, const struct arguments *a, bool
         used++;
     }
     const struct arguments rest = { a->at + used, a->n - used, a->named, a->n_named };
-    if ((rc = template_iterate(r, v, &at, &n)) ||
+    if ((rc = iterate_true(r, v, &at, &n)) ||
         (rc = template_list(&r->arena, FLAVOUR_ITERATOR, n, out)))
         return rc;
     for (size_t i = 0; i < n; i++) {

@@ -328,7 +328,11 @@ int template_percent(struct run *r, const struct text *format, struct value argu
         rc = put_percent(r, &b, &spec, v);
     }
     size_t given = p.tuple ? arguments.list->n : 1;
-    if (!rc && p.next < given && !keyed && arguments.kind != DICT)
+    /* for lists, too, CPython does not look: they have keys in a sense */
+    bool mapping = arguments.kind == DICT ||
+                   (arguments.kind == LIST && (arguments.list->flavour == FLAVOUR_LIST ||
+                                               arguments.list->flavour == FLAVOUR_RANGE));
+    if (!rc && p.next < given && !keyed && !mapping)
         rc = template_fail(r, BASE_E_ARGUMENT,
                            "not all arguments converted during string formatting");
     return template_take(r, rc, &b, out);
