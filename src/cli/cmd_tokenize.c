@@ -4,13 +4,14 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include <assay/chat.h>
 #include <assay/tokenizer.h>
 #include <string.h>
 
 static int run(int argc, char **argv);
 const struct cli_command cli_command_tokenize = {
     .name = "tokenize",
-    .synopsis = "-m MODEL [--json] [--no-special] TEXT|-",
+    .synopsis = "-m MODEL [--json] [--no-special] TEXT|- | --chat FILE",
     .summary = "Show how a model's tokenizer cuts a text, or decode ids",
     .details =
         "MODEL is a directory in Hugging Face layout, a tokenizer.json, a SentencePiece "
@@ -20,6 +21,10 @@ const struct cli_command cli_command_tokenize = {
         "text it stands for (from, up to), and those bytes. Special tokens that the model wants "
         "around a text are added unless --no-special is given; those written in the text are "
         "recognised unless --plain is given.\n\n"
+        "--chat takes a JSON file of messages ([{\"role\": .., \"content\": ..}, ..]) and puts "
+        "them "
+        "through the model's chat template first, up to where the answer begins. The text then "
+        "holds the special tokens that the template writes, and none are added.\n\n"
         "  assay tokenize -m builtin:tiny \"The capital of France is\"\n"
         "  assay tokenize -m builtin:tiny --decode 12,7,99",
     .run = run,
@@ -91,7 +96,8 @@ static int print_table(FILE *f, const struct tokenizer *t, const char *text,
     return rc;
 }
 
-static json_t *as_json(const struct tokenizer *t, const struct tokenizer_encoding *e)
+static json_t *as_json(const struct tokenizer *t, const struct tokenizer_encoding *e,
+                       const char *text, size_t bytes, bool chat)
 {
     json_t *ids = json_array(), *pieces = json_array(), *offsets = json_array();
     for (size_t i = 0; i < e->count; i++) {
@@ -102,7 +108,8 @@ static json_t *as_json(const struct tokenizer *t, const struct tokenizer_encodin
         json_array_append_new(offsets,
                               json_pack("[I,I]", (json_int_t)e->begin[i], (json_int_t)e->end[i]));
     }
-    return json_pack("{s:o,s:o,s:o}", "ids", ids, "pieces", pieces, "offsets", offsets);
+    return json_pack("{s:o,s:o,s:o,s:o*}", "ids", ids, "pieces", pieces, "offsets", offsets, "text",
+                     chat ? base_json_text(text, bytes) : NULL);
 }
 
 /* Standard output, or the file of -o. */
@@ -144,14 +151,14 @@ static int decode(const struct cli_command *self, const struct tokenizer *t, con
 }
 
 static int encode(const struct cli_command *self, const struct tokenizer *t, const char *text,
-                  size_t bytes, const struct tokenizer_options *options)
+                  size_t bytes, const struct tokenizer_options *options, bool chat)
 {
     struct tokenizer_encoding e;
     int rc = tokenizer_encode(t, text, bytes, options, &e), code = 0;
     if (rc)
         return cli_fail(self);
     if (cli_common.json) {
-        code = cli_print_json(self, as_json(t, &e));
+        code = cli_print_json(self, as_json(t, &e, text, bytes, chat));
     } else {
         struct base_writer w;
         FILE *f = open_output(&w, &rc);
@@ -169,9 +176,40 @@ static int encode(const struct cli_command *self, const struct tokenizer *t, con
     return code;
 }
 
+struct chat_options {
+    const char *file;     /* messages */
+    const char *template; /* a file; NULL = the model's */
+    const char *date;
+    bool prompt;
+};
+
+/* The conversation in a file as text: new string (base_free). */
+static int render_chat(const struct chat_options *o, char **text, size_t *bytes)
+{
+    json_t *messages = NULL;
+    char *source = NULL;
+    struct eval_chat *chat = NULL;
+    struct eval_chat_options options = { .now = o->date };
+    int rc = base_json_load(&messages, o->file);
+    if (!rc && o->template)
+        rc = base_file_read(o->template, 0, &source, NULL);
+    options.source = source;
+    if (!rc)
+        rc = eval_chat_open(&chat, cli_common.model, &options);
+    const struct eval_chat_request request = { .messages = messages,
+                                               .add_generation_prompt = o->prompt };
+    if (!rc)
+        rc = eval_chat_render(chat, &request, text, bytes);
+    eval_chat_close(chat);
+    base_free(source);
+    json_decref(messages);
+    return rc;
+}
+
 static int run(int argc, char **argv)
 {
     const struct cli_command *self = &cli_command_tokenize;
+    struct chat_options chat = { .prompt = true };
     bool special = true, plain = false, skip = false;
     const char *ids = NULL;
     const struct cli_option table[] = {
@@ -182,6 +220,14 @@ static int run(int argc, char **argv)
         { "plain", 0, CLI_FLAG, &plain, NULL,
           "Take special tokens written in the text as plain text." },
         { "decode", 0, CLI_STRING, &ids, "IDS", "Print the text of these ids (1,2,3) instead." },
+        { "chat", 0, CLI_STRING, &chat.file, "FILE",
+          "Render these messages (JSON) with the chat template instead of a TEXT." },
+        { "chat-template", 0, CLI_STRING, &chat.template, "FILE",
+          "With --chat: this Jinja2 template instead of the model's own." },
+        { "date", 0, CLI_STRING, &chat.date, "YYYY-MM-DD",
+          "With --chat: the date for templates that ask for one." },
+        { "prompt", 0, CLI_FLAG, &chat.prompt, NULL,
+          "With --chat: end where the answer begins (on by default)." },
         { "skip-special", 0, CLI_FLAG, &skip, NULL, "With --decode: leave out special tokens." },
         { 0 },
     };
@@ -191,8 +237,14 @@ static int run(int argc, char **argv)
         return rc < 0 ? 0 : rc;
     if (!cli_common.model)
         return cli_usage(self, "no model given: add -m MODEL");
-    if (ids ? count != 0 : count != 1)
-        return cli_usage(self, ids ? "--decode takes no TEXT" : "expected one TEXT, or -");
+    if (ids && chat.file)
+        return cli_usage(self, "--decode and --chat do not go together");
+    if ((chat.template || chat.date || !chat.prompt) && !chat.file)
+        return cli_usage(self, "--chat-template, --date and --no-prompt need --chat FILE");
+    if (ids || chat.file ? count != 0 : count != 1)
+        return cli_usage(self, ids         ? "--decode takes no TEXT"
+                               : chat.file ? "--chat takes no TEXT"
+                                           : "expected one TEXT, or -");
     struct tokenizer *t;
     if (tokenizer_load(&t, cli_common.model))
         return cli_fail(self);
@@ -200,12 +252,16 @@ static int run(int argc, char **argv)
     if (ids) {
         code = decode(self, t, ids, skip);
     } else {
-        struct tokenizer_options options = { .add_special = special, .parse_special = !plain };
+        struct tokenizer_options options = { .add_special = special && !chat.file,
+                                             .parse_special = !plain };
         char *input = NULL;
-        size_t bytes = strlen(argv[1]);
-        if (strcmp(argv[1], "-") == 0)
+        size_t bytes = chat.file ? 0 : strlen(argv[1]);
+        if (chat.file)
+            rc = render_chat(&chat, &input, &bytes);
+        else if (strcmp(argv[1], "-") == 0)
             rc = base_file_read("-", 0, &input, &bytes);
-        code = rc ? cli_fail(self) : encode(self, t, input ? input : argv[1], bytes, &options);
+        code = rc ? cli_fail(self)
+                  : encode(self, t, input ? input : argv[1], bytes, &options, chat.file != NULL);
         base_free(input);
     }
     tokenizer_free(t);
