@@ -374,4 +374,85 @@ int stats_pass_hat_k(double n, double c, double k, double *out);
 /* n answers fall into `answers` different ones, count[i] times each: chance that the most frequent
  * answer among k of them is answer `correct` (answers = none is), ties shared evenly. Exact. */
 int stats_maj_at_k(const size_t *count, size_t answers, size_t correct, size_t k, double *out);
+
+/* ---- Classification (classification.c): scikit-learn's conventions ---- */
+
+/* matrix [labels][labels] of counts, row = truth, column = predicted; ids below `labels`. */
+int stats_confusion(const uint32_t *truth, const uint32_t *predicted, size_t n, size_t labels,
+                    double *matrix);
+struct stats_label_metrics {
+    double precision, recall, f1;
+    double support, predicted, hits; /* true items, items predicted so, both */
+};
+/* zero_division (0, 1 or NaN) is what 0/0 gives. */
+void stats_label_metrics(const double *matrix, size_t labels, size_t label, double zero_division,
+                         struct stats_label_metrics *out);
+enum {
+    STATS_ACCURACY,
+    STATS_BALANCED_ACCURACY,
+    STATS_PRECISION_MICRO,
+    STATS_RECALL_MICRO,
+    STATS_F1_MICRO,
+    STATS_PRECISION_MACRO,
+    STATS_RECALL_MACRO,
+    STATS_F1_MACRO,
+    STATS_PRECISION_WEIGHTED,
+    STATS_RECALL_WEIGHTED,
+    STATS_F1_WEIGHTED,
+    STATS_MCC,
+    STATS_KAPPA,
+    STATS_PRECISION, /* of the positive label; NaN without one */
+    STATS_RECALL,
+    STATS_F1,
+    STATS_METRICS
+};
+extern const char *const stats_metric_names[STATS_METRICS];
+/* All of them from a matrix, to out [STATS_METRICS]. Labels without any item, true or predicted, do
+ * not count. positive >= labels: none. */
+void stats_label_averages(const double *matrix, size_t labels, size_t positive,
+                          double zero_division, double *out);
+
+/* A metric with its interval. */
+struct stats_metric {
+    double value, se; /* se: sd of the resamples (of roc_auc: DeLong's) */
+    struct stats_interval interval;
+    size_t defined; /* resamples in which it exists */
+};
+/* The one way every metric gets its interval: bootstrap over items, percentile. fn computes
+ * `metrics` values from counts per item; a value that is NaN gets no interval. */
+int stats_metrics_bootstrap(stats_statistics_fn *fn, const void *context, size_t n, size_t metrics,
+                            const struct stats_bootstrap_options *options,
+                            struct stats_metric *out);
+/* All metrics of labels; accuracy, the micro averages, and the positive label's precision and
+ * recall are shares and have Wilson's interval instead. */
+int stats_classify(const uint32_t *truth, const uint32_t *predicted, size_t n, size_t labels,
+                   size_t positive, double zero_division,
+                   const struct stats_bootstrap_options *options,
+                   struct stats_metric out[STATS_METRICS]);
+
+/* ---- Scores against 0/1 truth (ranking.c) ---- */
+
+enum { STATS_ROC_AUC, STATS_AVERAGE_PRECISION, STATS_PR_AUC, STATS_TPR_AT_FPR, STATS_RANKS };
+extern const char *const stats_rank_names[STATS_RANKS];
+/* A higher score means positive; ties count half in the AUC. tpr_at_fpr is the highest true
+ * positive rate at a threshold whose false positive rate is at most `fpr`. The AUC's interval is
+ * DeLong's on the logit scale (bootstrap where its variance is 0). Both classes must occur. */
+int stats_rank(const double *score, const double *truth, size_t n, double fpr,
+               const struct stats_bootstrap_options *options, struct stats_metric out[STATS_RANKS]);
+
+enum { STATS_ECE, STATS_MCE, STATS_BRIER, STATS_CALIBRATIONS };
+extern const char *const stats_calibration_names[STATS_CALIBRATIONS];
+struct stats_bin {
+    double low, high; /* (low, high]; the first holds 0 too */
+    double count;
+    double confidence;              /* mean; NaN for an empty bin */
+    double right;                   /* share right */
+    struct stats_interval interval; /* Wilson's, of `right` */
+};
+/* confidence [n] in [0, 1] of the predicted answer, right [n] whether it was (0/1). square [n], or
+ * NULL: each item's Brier term ((p - y)^2; for several classes the sum over them), else Brier is
+ * NaN. table [bins], 10 by habit. */
+int stats_calibrate(const double *confidence, const double *right, const double *square, size_t n,
+                    size_t bins, const struct stats_bootstrap_options *options,
+                    struct stats_metric out[STATS_CALIBRATIONS], struct stats_bin *table);
 #endif
