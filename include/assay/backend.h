@@ -13,6 +13,7 @@ struct eval_backend_options {
      * context + 1 ids stay, a BOS goes first. What is scored is never cut. A generation counts with
      * the tokens it may write, so that it can reach max_tokens. */
     enum eval_overlength overlength;
+    bool lm_eval_join;    /* split pairs as lm-eval does where a token spans the border */
     bool overlength_skip; /* leave such requests out instead, counted and reported */
     size_t batch_tokens;  /* tokens per forward; 0 = 2016; never changes a result */
     size_t cache_bytes;   /* of keys and values held at a time; 0 = 512 MiB, at least 96 pages;

@@ -44,6 +44,14 @@ struct eval_pair {
 int eval_pair_encode(const struct tokenizer *t, const char *context, size_t context_bytes,
                      const char *continuation, size_t continuation_bytes, enum eval_bos policy,
                      struct eval_pair *out);
+/* lm-eval's own split: encode(context), then what is left of encode(context + continuation) after
+ * as many tokens as the context has by itself. Where a token spans the border
+ * (boundary_retokenized) that is not the text any more: the characters that this token takes from
+ * the continuation are lost. For figures that are to be lm-eval's. Where nothing would be left: as
+ * eval_pair_encode. */
+int eval_pair_encode_lm_eval(const struct tokenizer *t, const char *context, size_t context_bytes,
+                             const char *continuation, size_t continuation_bytes,
+                             enum eval_bos policy, struct eval_pair *out);
 void eval_pair_free(struct eval_pair *p);
 
 /* What to do with more ids than a model takes. */

@@ -89,6 +89,7 @@ int cli_parse_ids(const char *text, int32_t **ids, size_t *n);
     X("Run a model", score)                                                                        \
     X("Run a model", generate)                                                                     \
     X("Run a model", ppl)                                                                          \
+    X("Evaluate", eval)                                                                            \
     X("Evaluate", tasks)                                                                           \
     X("Evaluate", compare)                                                                         \
     X("Evaluate", report)                                                                          \

@@ -36,8 +36,9 @@ static int encode_pair(const struct eval_local *b, const struct eval_request *r,
                        struct eval_encoded *e)
 {
     struct eval_pair pair;
-    int rc = eval_pair_encode(b->tokenizer, r->context, strlen(r->context), r->continuation,
-                              strlen(r->continuation), b->options.bos, &pair);
+    int rc = (b->options.lm_eval_join ? eval_pair_encode_lm_eval : eval_pair_encode)(
+        b->tokenizer, r->context, strlen(r->context), r->continuation, strlen(r->continuation),
+        b->options.bos, &pair);
     if (rc)
         return rc;
     e->ids = pair.ids;

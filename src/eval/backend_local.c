@@ -591,6 +591,11 @@ static const char *kernel_name(void)
     return strcmp(tensor_kernels()->isa, "v1") == 0 ? "plain" : "fma";
 }
 
+static const char *join_name(const struct eval_local *b)
+{
+    return b->options.lm_eval_join ? "lm-eval" : "common";
+}
+
 static const char *compute_name(const struct eval_local *b)
 {
     return model_compute_type(b->model) == MODEL_COMPUTE_BF16 ? "bf16" : "f32";
@@ -602,15 +607,16 @@ static json_t *describe(const struct eval_backend *base)
     int32_t bos = -1;
     (void)eval_bos_id(b->tokenizer, b->options.bos, &bos);
     size_t context = model_context(b->model);
-    return json_pack(
-        "{s:s, s:s, s:s, s:I, s:s, s:s, s:o, s:s, s:o, s:i, s:s, s:s, s:s, s:s}", "backend",
-        "local", "model", model_path(b->model), "architecture", model_architecture(b->model),
-        "parameters", (json_int_t)model_parameters(b->model), "hash", model_hash(b->model),
-        "tokenizer_hash", tokenizer_hash(b->tokenizer), "context",
-        context < SIZE_MAX ? json_integer((json_int_t)context) : json_null(), "bos",
-        bos_name(b->options.bos), "bos_id", bos >= 0 ? json_integer(bos) : json_null(), "prefix_id",
-        (int)eval_prefix_id(b->tokenizer), "overlength", overlength_name(&b->options), "compute",
-        compute_name(b), "kernels", kernel_name(), "identity", base->identity);
+    return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:o, s:s, s:o, s:i, s:s, s:s, s:s, s:s, s:s}",
+                     "backend", "local", "model", model_path(b->model), "architecture",
+                     model_architecture(b->model), "parameters",
+                     (json_int_t)model_parameters(b->model), "hash", model_hash(b->model),
+                     "tokenizer_hash", tokenizer_hash(b->tokenizer), "context",
+                     context < SIZE_MAX ? json_integer((json_int_t)context) : json_null(), "bos",
+                     bos_name(b->options.bos), "bos_id", bos >= 0 ? json_integer(bos) : json_null(),
+                     "prefix_id", (int)eval_prefix_id(b->tokenizer), "overlength",
+                     overlength_name(&b->options), "join", join_name(b), "compute", compute_name(b),
+                     "kernels", kernel_name(), "identity", base->identity);
 }
 
 static json_t *counters(const struct eval_backend *base)
@@ -647,7 +653,8 @@ static int identify(struct eval_local *b)
                                   compute_name(b),
                                   kernel_name(),
                                   bos_name(b->options.bos),
-                                  overlength_name(&b->options) };
+                                  overlength_name(&b->options),
+                                  join_name(b) };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         base_sha256_add(h, parts[i], strlen(parts[i]) + 1);
     base_sha256_end(h, b->base.identity);

@@ -96,9 +96,9 @@ int eval_encode(const struct tokenizer *t, const char *what, const char *text, s
     return base_error_set(BASE_E_ARGUMENT, "%s has no tokens for this tokenizer", what);
 }
 
-int eval_pair_encode(const struct tokenizer *t, const char *context, size_t context_bytes,
-                     const char *continuation, size_t continuation_bytes, enum eval_bos policy,
-                     struct eval_pair *out)
+static int pair_encode(const struct tokenizer *t, const char *context, size_t context_bytes,
+                       const char *continuation, size_t continuation_bytes, enum eval_bos policy,
+                       bool lm_eval, struct eval_pair *out)
 {
     *out = (struct eval_pair){ 0 };
     struct eval_ids before = { 0 };
@@ -132,6 +132,10 @@ int eval_pair_encode(const struct tokenizer *t, const char *context, size_t cont
            out->ids.at[out->context_count] == before.at[out->context_count])
         out->context_count++;
     out->boundary_retokenized = out->context_count < before.count;
+    if (lm_eval && out->boundary_retokenized && before.count < out->ids.count) {
+        memcpy(out->ids.at, before.at, before.count * sizeof *before.at);
+        out->context_count = before.count;
+    }
     if (out->context_count == 0) { /* even the first token changed: nothing would precede it */
         front = eval_prefix_id(t);
         eval_ids_free(&out->ids);
@@ -154,6 +158,22 @@ out:
     if (rc)
         eval_pair_free(out);
     return rc;
+}
+
+int eval_pair_encode(const struct tokenizer *t, const char *context, size_t context_bytes,
+                     const char *continuation, size_t continuation_bytes, enum eval_bos policy,
+                     struct eval_pair *out)
+{
+    return pair_encode(t, context, context_bytes, continuation, continuation_bytes, policy, false,
+                       out);
+}
+
+int eval_pair_encode_lm_eval(const struct tokenizer *t, const char *context, size_t context_bytes,
+                             const char *continuation, size_t continuation_bytes,
+                             enum eval_bos policy, struct eval_pair *out)
+{
+    return pair_encode(t, context, context_bytes, continuation, continuation_bytes, policy, true,
+                       out);
 }
 
 void eval_pair_free(struct eval_pair *p)
