@@ -69,6 +69,7 @@ struct eval_item {
     json_t *doc;
     json_t *target;  /* what doc_to_target gave: a string, an index, or a list */
     json_t *choices; /* multiple choice: list of strings; else NULL */
+    int64_t gold;    /* index of the right choice; -1: none, several, or not known */
     struct eval_request *requests;
     size_t n_requests;
     size_t n_shots; /* solved examples in the context */

@@ -244,14 +244,6 @@ static int append_join(struct base_buffer *b, const char *context, const char *c
     return rc;
 }
 
-static bool is_right(const struct eval_item *item, size_t i)
-{
-    const json_t *choice = json_array_get(item->choices, i);
-    if (json_is_integer(item->target))
-        return json_integer_value(item->target) == (json_int_t)i;
-    return json_is_string(item->target) && json_equal(item->target, (json_t *)(uintptr_t)choice);
-}
-
 static int append_item(struct base_buffer *b, const struct eval_item *item)
 {
     int rc = base_buffer_printf(b, "\n  item %zu, %zu request%s, %zu example%s, hash %.12s\n",
@@ -283,7 +275,8 @@ static int append_item(struct base_buffer *b, const struct eval_item *item)
                           r->generation->repeats, r->generation->repeats == 1 ? "" : "s");
             continue;
         }
-        rc = rc ? rc : base_buffer_printf(b, "    %2zu %s ", i, is_right(item, i) ? "*" : " ");
+        rc = rc ? rc
+                : base_buffer_printf(b, "    %2zu %s ", i, item->gold == (int64_t)i ? "*" : " ");
         rc = rc ? rc : append_join(b, r->context, r->continuation);
         rc = rc ? rc : base_buffer_puts(b, "\n");
     }
@@ -301,11 +294,12 @@ static json_t *item_json(const struct eval_item *item)
                               json_pack("{s:s, s:s, s:s?}", "kind", kinds[r->kind], "context",
                                         r->context, "continuation", r->continuation));
     }
-    return json_pack("{s:I, s:O, s:O, s:O?, s:I, s:s, s:s, s:s, s:s?, s:s?, s:o}", "doc_id",
+    return json_pack("{s:I, s:O, s:O, s:O?, s:o, s:I, s:s, s:s, s:s, s:s?, s:s?, s:o}", "doc_id",
                      (json_int_t)item->doc_id, "doc", item->doc, "target", item->target, "choices",
-                     item->choices, "shots", (json_int_t)item->n_shots, "doc_hash", item->doc_hash,
-                     "prompt_hash", item->prompt_hash, "target_hash", item->target_hash, "cluster",
-                     item->cluster, "category", item->category, "requests", requests);
+                     item->choices, "gold", item->gold < 0 ? json_null() : json_integer(item->gold),
+                     "shots", (json_int_t)item->n_shots, "doc_hash", item->doc_hash, "prompt_hash",
+                     item->prompt_hash, "target_hash", item->target_hash, "cluster", item->cluster,
+                     "category", item->category, "requests", requests);
 }
 
 static int show(const struct arguments *a, const char *name)

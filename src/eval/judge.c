@@ -145,20 +145,6 @@ static bool right(const struct choice_scores *s, size_t prediction)
     return false;
 }
 
-/* The index of the right choice from what the task gives; a text is looked up among the choices. */
-static json_int_t gold_index(const json_t *gold, const json_t *choices)
-{
-    json_int_t n = (json_int_t)json_array_size(choices);
-    if (json_is_boolean(gold))
-        return json_is_true(gold);
-    if (json_is_integer(gold))
-        return json_integer_value(gold) < n ? json_integer_value(gold) : -100;
-    for (json_int_t i = 0; json_is_string(gold) && i < n; i++)
-        if (json_equal(json_array_get(choices, (size_t)i), (json_t *)(uintptr_t)gold))
-            return i;
-    return -100;
-}
-
 static double length_of(const struct choice_scores *s, size_t i, const char *metric)
 {
     const char *text = json_string_value(json_array_get(s->choices, i));
@@ -286,7 +272,7 @@ static int judge_choices(const struct eval_task *t, const struct eval_item *item
         gold = json_incref(item->target);
     if (rc == 0 && json_is_array(gold))
         s.golds = gold;
-    s.gold = rc || s.golds ? -100 : gold_index(gold, item->choices);
+    s.gold = rc || s.golds ? -100 : task_gold_index(gold, item->choices);
     for (size_t i = 0; rc == 0 && i < t->n_metrics; i++) {
         json_t *value;
         rc = choice_metric(t, &t->metrics[i], &s, &value);
@@ -450,7 +436,7 @@ static int references_of(const struct eval_task *t, const struct eval_item *item
     json_t *list = json_array();
     size_t i, n;
     if (item->choices && !json_is_array(target)) {
-        json_int_t gold = gold_index(target, item->choices);
+        json_int_t gold = task_gold_index(target, item->choices);
         target = gold >= 0 ? json_array_get(item->choices, (size_t)gold) : NULL;
     }
     int rc = !list    ? out_of_memory()

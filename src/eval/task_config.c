@@ -291,7 +291,8 @@ static int add_metric(struct eval_task *t, const char *name, const json_t *entry
     static const char *const entry_keys[] = { "metric",           "aggregation",
                                               "higher_is_better", "hf_evaluate",
                                               "ignore_case",      "ignore_punctuation",
-                                              "ignore_numbers",   "regexes_to_ignore" };
+                                              "ignore_numbers",   "regexes_to_ignore",
+                                              "weight_by_size" };
     const char *aggregation = NULL;
     bool hf = false;
     int rc = entry ? only_keys(s, entry, "metric_list", entry_keys, COUNT(entry_keys)) : 0;
@@ -302,6 +303,7 @@ static int add_metric(struct eval_task *t, const char *name, const json_t *entry
     rc = rc ? rc : get_flag(s, entry, "ignore_punctuation", &m.ignore_punctuation);
     rc = rc ? rc : get_flag(s, entry, "ignore_numbers", &m.ignore_numbers);
     m.regexes_to_ignore = get(entry, "regexes_to_ignore");
+    /* weight_by_size belongs to a group's list; many of lm-eval's tasks carry it along. */
     if (rc)
         return rc;
     if (hf && strcmp(name, "exact_match") != 0)
@@ -409,11 +411,11 @@ static int read_generation(struct eval_task *t)
 {
     static const char *const names[] = { "until",      "max_gen_toks", "max_new_tokens",
                                          "max_tokens", "temperature",  "do_sample",
-                                         "top_p",      "top_k" };
+                                         "num_beams",  "top_p",        "top_k" };
     const struct task_source *s = &t->source;
     const json_t *given = get(t->config, "generation_kwargs");
     struct eval_generation *g = &t->generation;
-    size_t k = 0;
+    size_t k = 0, beams = 1;
     *g = (struct eval_generation){ .max_tokens = 256, .top_p = 1, .repeats = 1 };
     int rc = given ? only_keys(s, given, "generation_kwargs", names, COUNT(names)) : 0;
     rc = rc ? rc : get_count(s, t->config, "repeats", &g->repeats);
@@ -427,12 +429,15 @@ static int read_generation(struct eval_task *t)
         g->temperature = 1;
     rc = rc ? rc : get_number(s, given, "top_p", &g->top_p);
     rc = rc ? rc : get_count(s, given, "top_k", &k);
+    rc = rc ? rc : get_count(s, given, "num_beams", &beams);
     g->top_k = (int64_t)k;
     if (rc)
         return rc;
     if (g->repeats == 0 || g->max_tokens == 0)
         return task_refuse(s, BASE_E_FORMAT, g->repeats ? "max_gen_toks" : "repeats",
                            "must be at least 1");
+    if (beams != 1)
+        return task_refuse(s, BASE_E_UNSUPPORTED, "num_beams", "beam search is not there");
     if (g->temperature < 0 || g->top_p <= 0 || g->top_p > 1)
         return task_refuse(s, BASE_E_FORMAT, g->temperature < 0 ? "temperature" : "top_p",
                            "out of range");

@@ -181,3 +181,16 @@ int task_doc_choices(const struct eval_task *t, const struct task_form *f, const
         *out = value;
     return rc;
 }
+
+json_int_t task_gold_index(const json_t *gold, const json_t *choices)
+{
+    json_int_t n = (json_int_t)json_array_size(choices);
+    if (json_is_boolean(gold))
+        return json_is_true(gold);
+    if (json_is_integer(gold))
+        return json_integer_value(gold) < n ? json_integer_value(gold) : -100;
+    for (json_int_t i = 0; json_is_string(gold) && i < n; i++)
+        if (json_equal(json_array_get(choices, (size_t)i), (json_t *)(uintptr_t)gold))
+            return i;
+    return -100;
+}

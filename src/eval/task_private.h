@@ -81,6 +81,10 @@ int task_doc_target(const struct eval_task *t, const struct task_form *f, const 
 int task_doc_choices(const struct eval_task *t, const struct task_form *f, const json_t *doc,
                      json_t **out);
 
+/* The index of the right choice from what doc_to_target (or doc_to_text) gives: an integer, a
+ * boolean, or a text looked up among the choices; -100 beyond them, as lm-eval counts it. */
+json_int_t task_gold_index(const json_t *gold, const json_t *choices);
+
 /* ---- metrics and filters ---- */
 enum task_metric_kind {
     TASK_METRIC_MEAN,          /* a number per item */

@@ -376,6 +376,9 @@ int task_prompt_build(struct eval_task *t, struct eval_item *item)
     rc = rc ? rc : task_field_text(&t->category, item->doc, &item->category);
     bool choices =
         t->output == EVAL_OUTPUT_MULTIPLE_CHOICE || t->output == EVAL_OUTPUT_CLASSIFICATION;
+    const json_t *gold = t->multiple_input ? text : item->target;
+    item->gold = rc == 0 && item->choices ? task_gold_index(gold, item->choices) : -1;
+    item->gold = item->gold < 0 ? -1 : item->gold;
     if (rc == 0)
         rc = choices ? build_choices(t, item, &p, text, gen_prefix)
                      : build_single(t, item, &p, text, gen_prefix);

@@ -34,7 +34,7 @@ static void refusals(void **state)
         { HEAD "doc_to_text: q\ndoc_to_target: a\nmetric_list:\n  - metric: pass@3\n", "",
           "needs at least 3 responses" },
         { HEAD "doc_to_text: q\ndoc_to_target: a\ngeneration_kwargs: {num_beams: 4}\n",
-          ":7: num_beams", "not supported in generation_kwargs" },
+          ":7: num_beams", "beam search" },
         { "task: t\ntest_split: test\ndoc_to_text: q # %s\ndoc_to_target: a\n", "",
           "data_files is missing" },
         { HEAD "doc_to_text: \"{{nothing}}\"\ndoc_to_target: a\ngroup: x\n", ":7: group",
