@@ -107,6 +107,11 @@ $(MODELS):
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(LIB) $(LDFLAGS_MODE) $(LDLIBS)
+# Makes stores of millions of samples, for bench/RESULTS.md.
+$(BUILD)/bench/make_store: bench/make_store.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(LIB) $(LDFLAGS_MODE) $(LDLIBS)
 # The command line's own tests are linked with it, without main.
 CLI_REST := $(filter-out %/main.o,$(CLI_OBJ))
 $(BUILD)/tests/cli/%: tests/cli/%.c $(CLI_REST) $(LIB)

@@ -120,8 +120,9 @@ static int list(const char *store)
     if (rc) {
         rc = cli_fail(&cli_command_runs);
     } else if (cli_common.json) {
-        rc = cli_print_json(&cli_command_runs,
-                            json_pack("{s:s, s:O}", "store", eval_store_name(s), "runs", runs));
+        rc = cli_print_json(
+            &cli_command_runs,
+            json_pack("{s:s, s:O}", "store", s ? eval_store_name(s) : name, "runs", runs));
     } else {
         struct base_buffer b = { 0 };
         rc = lay_out_list(&b, s ? eval_store_name(s) : name, runs);

@@ -345,7 +345,13 @@ static void test_commands(void **state)
     snprintf(store, sizeof store, "%s/store.sqlite", directory);
     run_make(a, 1, 500, id[0]);
     run_make(b, 3, 500, id[1]);
-    struct test_run r = test_assay(NULL, "compare", "--json", a, b, NULL);
+    struct test_run r = test_assay(NULL, "runs", "--json", "--store", store, NULL);
+    json_t *none = test_run_json(&r); /* a store that is not there has no runs */
+    assert_int_equal(r.rc, 0);
+    assert_int_equal(json_array_size(json_object_get(none, "runs")), 0);
+    json_decref(none);
+    test_run_free(&r);
+    r = test_assay(NULL, "compare", "--json", a, b, NULL);
     json_t *by_directory = test_run_json(&r), *by_id, *runs;
     assert_int_equal(r.rc, 0);
     assert_non_null(by_directory);
