@@ -254,7 +254,8 @@ static int add_metrics(const struct eval_tally *y, size_t f, size_t category, js
             break;
         json_object_set_new(one, "filter", json_string(t->filters[f].name));
         char *name = f ? base_format("%s,%s", m->name, t->filters[f].name) : base_strdup(m->name);
-        rc = name && json_object_set_new(out, name, one) == 0 ? 0 : BASE_E_MEMORY;
+        rc = name && json_object_set(out, name, one) == 0 ? 0 : BASE_E_MEMORY;
+        json_decref(one);
         base_free(name);
     }
     return rc;

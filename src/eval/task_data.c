@@ -603,8 +603,12 @@ int task_data_load(struct eval_task *t)
     int rc = read_split(t, split, &t->docs, &t->columns, &t->data_path);
     if (rc == 0 && t->shots > 0)
         rc = load_shots(t, split);
-    if (rc)
-        return rc;
+    return rc ? rc : task_data_bind(t);
+}
+
+int task_data_bind(struct eval_task *t)
+{
+    int rc = 0;
     struct task_form *forms[2] = { &t->form, &t->shot_form };
     for (int i = 0; i < 2; i++) {
         bind(&forms[i]->text, t->columns);

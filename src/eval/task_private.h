@@ -164,6 +164,9 @@ int task_strategy_apply(json_t *config, const struct eval_task_options *options,
 /* ---- data ---- */
 /* Reads the evaluated split and, when t->shots > 0, the examples' split. */
 int task_data_load(struct eval_task *t);
+/* The rest of loading, from t->docs and t->columns: which fields name a column, and what kind of task
+ * the first document shows. */
+int task_data_bind(struct eval_task *t);
 /* The file of the evaluated split: new string, or NULL and *missing what is not there (new
  * string). */
 int task_data_locate(const struct eval_task *t, char **path, char **missing);
