@@ -316,8 +316,8 @@ static int run_test(int argc, char **argv)
 
 static json_t *json_mcnemar(const struct stats_mcnemar *m, double b, double c)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "b", base_json_number(b),
-                     "c", base_json_number(c), "exact", base_json_number(m->exact), "midp",
+    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "b", (json_int_t)b, "c",
+                     (json_int_t)c, "exact", base_json_number(m->exact), "midp",
                      base_json_number(m->midp), "chi2", base_json_number(m->chi2), "chi2_corrected",
                      base_json_number(m->chi2_corrected), "chi2_statistic",
                      base_json_number(m->chi2_statistic), "chi2_corrected_statistic",
@@ -542,6 +542,9 @@ static int append_paired(struct base_buffer *b, const struct stats_two *two,
                        stats_show(p->correlation));
     if (rc == 0 && p->binary)
         rc = append_mcnemar(b, m, p->b, p->c);
+    if (rc == 0 && p->binary && two->cluster)
+        rc = stats_say(b, "McNemar's test and Newcombe's interval take the items as independent; "
+                          "with clusters go by the difference's interval.");
     double needed = items_needed(p);
     if (rc == 0 && p->p > 0.05 && !isnan(needed))
         rc = stats_say(b,
@@ -592,9 +595,8 @@ static int run_paired(int argc, char **argv)
         if (p.binary) {
             json_object_set_new(out, "newcombe", stats_json_interval(&p.newcombe));
             json_object_set_new(out, "table",
-                                json_pack("[[o, o], [o, o]]", base_json_number(p.both),
-                                          base_json_number(p.b), base_json_number(p.c),
-                                          base_json_number(p.neither)));
+                                json_pack("[[I, I], [I, I]]", (json_int_t)p.both, (json_int_t)p.b,
+                                          (json_int_t)p.c, (json_int_t)p.neither));
             json_object_set_new(out, "mcnemar", json_mcnemar(&m, p.b, p.c));
         }
         if (cluster)
