@@ -134,9 +134,9 @@ static int print_json(const struct state *s)
     for (size_t i = 0; i < s->set.n; i++) {
         const struct eval_memorize_record *x = &s->records[i];
         json_t *one =
-            json_pack("{s:s, s:I, s:I, s:o}", "id", s->set.ids[i], "cluster",
-                      (json_int_t)s->set.items[i].cluster, "tokens", (json_int_t)x->tokens, "exact",
-                      json_value(&x->of[EVAL_PROMPT_EXACT]));
+            json_pack("{s:I, s:s, s:I, s:I, s:o}", "item", (json_int_t)i, "id", s->set.ids[i],
+                      "cluster", (json_int_t)s->set.items[i].cluster, "tokens",
+                      (json_int_t)x->tokens, "exact", json_value(&x->of[EVAL_PROMPT_EXACT]));
         if (one && s->set.items[i].n_paraphrases)
             json_object_set_new(one, "paraphrase", json_value(&x->of[EVAL_PROMPT_PARAPHRASE]));
         if (one && s->set.keys.dose)

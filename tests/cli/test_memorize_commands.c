@@ -137,6 +137,44 @@ static void contamination_finds_its_own(void **state)
             "README.md");
 }
 
+static void mixes_change_the_score(void **state)
+{
+    (void)state;
+    char plot[512];
+    snprintf(plot, sizeof plot, "%s", test_temporary_path(".svg"));
+    json_t *o = RUN("mix", "--mix", "easy=0.8,hard=0.2", "--mix", "uniform", "--target", "hard=1",
+                    "easy=90%:500", "hard=40%:100", "--plot", plot);
+    assert_true(fabs(at(o, "mixes.0.scores.0.mean") - 0.8) < 1e-12);
+    assert_true(fabs(at(o, "mixes.1.scores.0.mean") - 0.65) < 1e-12);
+    assert_true(at(o, "models.0.true_average") == 0.4);
+    assert_true(at(o, "mixes.0.scores.0.simulated.items") == 600);
+    assert_true(at(o, "models.0.categories.hard.item_weight") == 6);
+    json_decref(o);
+    struct stat st;
+    assert_true(stat(plot, &st) == 0 && st.st_size > 1000);
+    unlink(plot);
+    static const char first[] = "category,p,n\nx,0.8,100\ny,0.5,400\n";
+    static const char second[] = "category,p,n\ny,0.6,400\nx,0.6,100\n";
+    char a[512], b[512];
+    snprintf(a, sizeof a, "%s", test_temporary_path(".csv"));
+    snprintf(b, sizeof b, "%s", test_temporary_path(".csv"));
+    test_write_file(a, first, strlen(first));
+    test_write_file(b, second, strlen(second));
+    o = RUN("mix", "--mix", "uniform", a, b);
+    assert_true(fabs(at(o, "mixes.0.comparison.difference") - 0.05) < 1e-12);
+    assert_true(fabs(at(o, "mixes.0.comparison.categories.x.a_ahead_for_weight.0") - 1.0 / 3) <
+                1e-12);
+    assert_true(fabs(at(o, "mixes.0.scores.1.mean") - 0.6) < 1e-12);
+    json_decref(o);
+    REFUSED(2, "NAME=P for every category", "mix");
+    REFUSED(2, "one or two results", "mix", a, b, a);
+    REFUSED(1, "no category \"z\"", "mix", "--mix", "z=1", "x=0.5");
+    REFUSED(1, "a performance is 0 to 1", "mix", "x=7");
+    REFUSED(1, "no/such", "mix", "no/such.csv");
+    unlink(a);
+    unlink(b);
+}
+
 static void misuse_is_refused(void **state)
 {
     (void)state;
@@ -163,6 +201,7 @@ int main(void)
         cmocka_unit_test(what_is_told_more_is_kept_better),
         cmocka_unit_test(baseline_warns),
         cmocka_unit_test(contamination_finds_its_own),
+        cmocka_unit_test(mixes_change_the_score),
         cmocka_unit_test(misuse_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
