@@ -222,20 +222,35 @@ static int choice_metric(const struct eval_task *t, const struct task_metric *m,
     return *value ? 0 : out_of_memory();
 }
 
-/* Probability of each choice, whole and by its first token, and the right one's odds. */
-static json_t *cloze_part(const struct choice_scores *s)
+/* Probability of each choice, whole and by its first token, and the right one's odds against the
+ * best wrong one; both with the text that was scored, blanks at the join included. */
+static json_t *cloze_part(const struct choice_scores *s, const struct eval_item *item)
 {
+    size_t right = s->gold >= 0 ? (size_t)s->gold : s->n, wrong = s->n;
+    for (size_t i = 0; i < s->n; i++)
+        if (i != right && (wrong == s->n || s->ll[i] > s->ll[wrong]))
+            wrong = i;
+    const char *context = right < s->n ? item->requests[right].context : "";
+    const char *line = strrchr(context, '\n');
     for (size_t i = 0; i < s->n; i++)
         s->work[i] = exp(s->ll[i]);
     json_t *p = numbers(s->work, s->n);
     for (size_t i = 0; i < s->n; i++)
         s->work[i] = exp(s->first[i]);
     double whole = log_odds(s, s->ll), first = log_odds(s, s->first);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "p", p, "p_first", numbers(s->work, s->n),
-                     "odds", base_json_number(exp(whole)), "odds_first",
-                     base_json_number(exp(first)), "favoured",
-                     isnan(whole) ? json_null() : json_boolean(whole > 0), "favoured_first",
-                     isnan(first) ? json_null() : json_boolean(first > 0));
+    json_t *o =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "p", p, "p_first", numbers(s->work, s->n),
+                  "odds", base_json_number(exp(whole)), "odds_first", base_json_number(exp(first)),
+                  "favoured", isnan(whole) ? json_null() : json_boolean(whole > 0),
+                  "favoured_first", isnan(first) ? json_null() : json_boolean(first > 0));
+    if (!o || right >= s->n || wrong >= s->n)
+        return o;
+    json_object_set_new(o, "prompt", json_string(line ? line + 1 : context));
+    json_object_set_new(o, "correct", json_string(item->requests[right].continuation));
+    json_object_set_new(o, "incorrect", json_string(item->requests[wrong].continuation));
+    json_object_set_new(o, "logprob_correct", base_json_number(s->ll[right]));
+    json_object_set_new(o, "logprob_incorrect", base_json_number(s->ll[wrong]));
+    return o;
 }
 
 static bool wants_cloze(const struct eval_task *t)
@@ -287,7 +302,7 @@ static int judge_choices(const struct eval_task *t, const struct eval_item *item
         json_object_set_new(own, "choices", json_integer((json_int_t)s.n));
         json_object_set_new(own, "prediction", json_integer((json_int_t)argmax(s.ll, s.n)));
         if (wants_cloze(t))
-            json_object_set_new(own, "cloze", cloze_part(&s));
+            json_object_set_new(own, "cloze", cloze_part(&s, item));
     }
     json_decref(gold);
     base_free(block);

@@ -23,6 +23,7 @@
 
 enum { RESAMPLES = 1000, BINS = 10, MANY = 20 };
 
+enum bounds { UNBOUNDED, POSITIVE, UNIT };
 struct figure {
     double value, stderr_iid, stderr_clustered;
     struct stats_interval ci;
@@ -103,7 +104,7 @@ static void choice_free(struct choice *c)
 /* ---- numbers ---- */
 
 /* Mean with its errors and interval; x [n], unit [n]. Sets value, errors, ci of f. */
-static int mean_figure(const double *x, const struct choice *c, bool proportion,
+static int mean_figure(const double *x, const struct choice *c, bool proportion, enum bounds bounds,
                        const struct tally_rules *rules, struct figure *f)
 {
     size_t n = c->n;
@@ -139,9 +140,10 @@ static int mean_figure(const double *x, const struct choice *c, bool proportion,
                 stats_interval_t(f->value, se, (double)units - 1, rules->level, &f->ci) == 0;
     if (!f->has_ci)
         f->reason = "an interval needs at least two independent items";
-    if (f->has_ci && proportion) {
+    /* No further than values can go: 0 to 1, or from 0 on (a Brier score reaches 2). */
+    if (f->has_ci && bounds != UNBOUNDED) {
         f->ci.low = f->ci.low < 0 ? 0 : f->ci.low;
-        f->ci.high = f->ci.high > 1 ? 1 : f->ci.high;
+        f->ci.high = bounds == UNIT && f->ci.high > 1 ? 1 : f->ci.high;
     }
     return 0;
 }
@@ -303,7 +305,8 @@ int tally_numbers_metric(const struct task_metric *m, const struct tally_numbers
         bool proportion = m->proportion;
         for (size_t i = 0; i < c.n; i++)
             proportion = proportion && (x[i] == 0 || x[i] == 1);
-        rc = mean_figure(x, &c, proportion, rules, &f);
+        bool odds = m->kind == TASK_METRIC_EXP_MEAN || !strncmp(m->base, "log_odds", 8);
+        rc = mean_figure(x, &c, proportion, odds ? UNBOUNDED : UNIT, rules, &f);
         if (m->kind == TASK_METRIC_EXP_MEAN) {
             f.value = exp(-f.value);
             f.stderr_iid *= f.value;
@@ -517,7 +520,7 @@ static int brier_figure(const struct label_context *l, const struct tally_rules 
             x[i] += d * d;
         }
     }
-    int rc = mean_figure(x, l->c, false, rules, f);
+    int rc = mean_figure(x, l->c, false, POSITIVE, rules, f);
     base_free(x);
     return rc;
 }
