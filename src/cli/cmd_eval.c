@@ -330,15 +330,49 @@ struct receiver {
     struct part *part;
 };
 
+static const char *argument(const json_t *sample, size_t request, const char *which)
+{
+    char name[40];
+    snprintf(name, sizeof name, "gen_args_%zu", request);
+    const json_t *a = json_object_get(json_object_get(sample, "arguments"), name);
+    const char *text = json_string_value(json_object_get(a, which));
+    return text ? text : "";
+}
+
+/* A cloze item for people: the prompt, the right continuation and the best wrong one. */
+static json_t *cloze_row(const json_t *sample)
+{
+    const json_t *own = json_object_get(sample, "assay"), *cloze = json_object_get(own, "cloze"),
+                 *logprobs = json_object_get(own, "logprobs"), *gold = json_object_get(own, "gold");
+    size_t right = (size_t)json_integer_value(gold), wrong = SIZE_MAX;
+    if (!json_is_object(cloze) || !json_is_integer(gold) || right >= json_array_size(logprobs))
+        return NULL;
+    for (size_t i = 0; i < json_array_size(logprobs); i++)
+        if (i != right &&
+            (wrong == SIZE_MAX || json_real_value(json_array_get(logprobs, i)) >
+                                      json_real_value(json_array_get(logprobs, wrong))))
+            wrong = i;
+    json_t *row = json_pack("{s:s, s:s, s:O}", "prompt", argument(sample, right, "arg_0"),
+                            "correct", argument(sample, right, "arg_1"), "logprob_correct",
+                            json_array_get(logprobs, right));
+    if (row && wrong != SIZE_MAX) {
+        json_object_set_new(row, "incorrect", json_string(argument(sample, wrong, "arg_1")));
+        json_object_set(row, "logprob_incorrect", json_array_get(logprobs, wrong));
+    }
+    if (row)
+        json_object_update(row, (json_t *)(uintptr_t)cloze);
+    return row;
+}
+
 static int on_sample(void *context, const json_t *sample)
 {
     struct receiver *r = context;
-    const json_t *cloze = json_object_get(json_object_get(sample, "assay"), "cloze");
     int rc = r->s->writer ? eval_run_add(r->s->writer, r->part->name, sample) : 0;
     if (rc == 0 && r->s->n_strategies > 1)
         rc = eval_scores_add(&r->part->scores, sample);
-    if (json_is_object(cloze) && json_array_size(r->part->cloze) < CLOZE_SHOWN)
-        json_array_append(r->part->cloze, (json_t *)(uintptr_t)cloze);
+    json_t *row = json_array_size(r->part->cloze) < CLOZE_SHOWN ? cloze_row(sample) : NULL;
+    if (row)
+        json_array_append_new(r->part->cloze, row);
     return rc;
 }
 

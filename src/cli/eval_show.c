@@ -40,7 +40,7 @@ static void add_interval(struct cli_table *t, const json_t *object)
     if (json_array_size(ci) != 2 || !json_is_number(json_array_get(ci, 0)))
         cli_table_add(t, "-");
     else if (fabs(low) < 1000 && fabs(high) < 1000)
-        cli_table_add(t, "%.4f .. %.4f", low, high);
+        cli_table_add(t, "%.4f .. %.4f", fabs(low) < 5e-5 ? 0 : low, fabs(high) < 5e-5 ? 0 : high);
     else
         cli_table_add(t, "%.5g .. %.5g", low, high);
 }
@@ -156,7 +156,31 @@ static int append_strategies(struct base_buffer *b, const json_t *report)
     return rc;
 }
 
-/* The first cloze items of each task: both continuations with their probabilities. */
+/* Blanks at the beginning made visible: whether a continuation has one decides its tokens. */
+static void add_continuation(struct cli_table *t, const char *s)
+{
+    cli_table_add(t, "%s%s", *s == ' ' ? "␣" : "", *s == ' ' ? s + 1 : s);
+}
+
+/* The end of a prompt, which is where the continuation joins it. */
+static void add_end(struct cli_table *t, const char *prompt, size_t most)
+{
+    size_t n = strlen(prompt), from = n > most ? n - most : 0;
+    while (from > 0 && ((unsigned char)prompt[from] & 0xc0) == 0x80)
+        from++;
+    cli_table_add(t, "%s%s", from ? "…" : "", prompt + from);
+}
+
+static void add_small(struct cli_table *t, double x)
+{
+    if (isnan(x))
+        cli_table_add(t, "-");
+    else
+        cli_table_add(t, "%.2g", x);
+}
+
+/* The first cloze items of each task: both continuations with their probabilities, and the odds of
+ * the right one by the whole continuation and by its first token. Above 1 it is favoured. */
 static int append_cloze(struct base_buffer *b, const json_t *report)
 {
     const char *task;
@@ -166,27 +190,21 @@ static int append_cloze(struct base_buffer *b, const json_t *report)
     json_object_foreach(json_object_get(report, "cloze"), task, items)
     {
         static const struct cli_column columns[] = {
-            { "prompt", false, true }, { "right", false, false },
-            { "p", true, false },      { "wrong", false, false },
-            { "p", true, false },      { "odds", true, false },
-            { "whole", false, false }, { "first token", false, false },
+            { "prompt", false, true },     { "right", false, false }, { "p", true, false },
+            { "wrong", false, false },     { "p", true, false },      { "odds", true, false },
+            { "by token 1", true, false },
         };
-        struct cli_table table = { .columns = columns, .n_columns = 8 };
+        struct cli_table table = { .columns = columns, .n_columns = 7 };
         rc = rc ? rc : base_buffer_printf(b, "\n  %s, the first items:\n", task);
         json_array_foreach(items, i, item)
         {
-            const char *prompt = text(item, "prompt");
-            cli_table_add(&table, "%s", prompt);
-            cli_table_add(&table, "%s", text(item, "correct"));
-            cli_table_add(&table, "%.2g", exp(figure(item, "logprob_correct")));
-            cli_table_add(&table, "%s", text(item, "incorrect"));
-            cli_table_add(&table, "%.2g", exp(figure(item, "logprob_incorrect")));
-            cli_table_add(&table, "%.3g", figure(item, "odds"));
-            cli_table_add(&table, "%s",
-                          json_is_true(json_object_get(item, "favoured")) ? "right" : "wrong");
-            cli_table_add(&table, "%s",
-                          json_is_true(json_object_get(item, "favoured_first")) ? "right"
-                                                                                : "wrong");
+            add_end(&table, text(item, "prompt"), 26);
+            add_continuation(&table, text(item, "correct"));
+            add_small(&table, exp(figure(item, "logprob_correct")));
+            add_continuation(&table, text(item, "incorrect"));
+            add_small(&table, exp(figure(item, "logprob_incorrect")));
+            add_small(&table, figure(item, "odds"));
+            add_small(&table, figure(item, "odds_first"));
         }
         rc = rc ? rc : cli_table_append(b, &table);
     }

@@ -65,14 +65,6 @@ void eval_item_clear(struct eval_item *item)
     memset(item, 0, sizeof *item);
 }
 
-void eval_response_clear(struct eval_response *r)
-{
-    for (size_t i = 0; i < r->n_texts; i++)
-        base_free(r->texts[i]);
-    base_free(r->texts);
-    memset(r, 0, sizeof *r);
-}
-
 int eval_task_judge(const struct eval_task *t, const struct eval_item *item,
                     const struct eval_response *responses, json_t **samples)
 {
