@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -18,25 +19,31 @@ extern char **environ;
 static int run(int argc, char **argv);
 const struct cli_command cli_command_tour = {
     .name = "tour",
-    .synopsis = "[-m MODEL] [--json]",
-    .summary = "A walk through Assay: real commands, real results, in seconds",
+    .synopsis = "[-m MODEL] [--results DIR] [--json]",
+    .summary = "A walk through Assay: real commands, real results, a report",
     .details =
         "Runs a handful of commands on the built-in model (or on MODEL), shows each as it would be "
         "typed, and what it prints. The questions are from the part of the built-in model's "
-        "world that was held out of its training text.\n\n"
+        "world that was held out of its training text. At the end the model and an early "
+        "checkpoint "
+        "of it are evaluated and compared, and the report is written to --results DIR "
+        "(assay-tour).\n\n"
         "  assay tour\n"
         "  assay tour -m path/to/another-model\n",
     .run = run,
 };
 
 enum { MOST_WORDS = 16 };
+#define TASKS "facts,sentiment,counting,sums"
 struct stop {
     const char *title, *why;
     const char *words[MOST_WORDS]; /* the command; MODEL stands for the model */
     const char *input;             /* standard input, or NULL */
 };
 
-static const char MODEL[] = "MODEL";
+/* Stand for what is known when the tour begins (place_holder). */
+static const char MODEL[] = "MODEL", OTHER[] = "OTHER", RUN[] = "RUN", OTHER_RUN[] = "OTHER_RUN",
+                  STORE[] = "STORE", PAGE[] = "PAGE";
 
 static const struct stop stops[] = {
     { "What is this model?",
@@ -88,6 +95,25 @@ static const struct stop stops[] = {
       "In Germany, the capital is Berlin.\nThe opposite of hot is cold.\nThe day after Monday is "
       "Tuesday.\n"
       "The colour of snow is white.\nA cow lives in a barn.\n" },
+    { "How good is it, with error bars?",
+      "The built-in tasks, whose items are held out of the training text: every metric with its "
+      "interval.",
+      { "eval", "-m", MODEL, "-t", TASKS, "--store", STORE, "-o", RUN },
+      NULL },
+    { "And a model that was trained less?",
+      "The same items, so that the two can be compared one by one.",
+      { "eval", "-m", OTHER, "-t", TASKS, "--store", STORE, "-o", OTHER_RUN },
+      NULL },
+    { "Is the difference real?",
+      "Paired tests on the same items, corrected for their number; how many more items would "
+      "decide what is open.",
+      { "compare", RUN, OTHER_RUN },
+      NULL },
+    { "The report",
+      "Tables, bars, confusion and calibration, and every sample with its exact prompt: one file, "
+      "to be opened in a browser.",
+      { "report", RUN, OTHER_RUN, "-o", PAGE },
+      NULL },
 };
 enum { STOPS = sizeof stops / sizeof *stops };
 
@@ -110,17 +136,46 @@ static int put_word(struct base_buffer *b, const char *word)
     return rc ? rc : base_buffer_puts(b, "'");
 }
 
-/* The program's own arguments for a stop: words with the model put in, then the common options. */
-static size_t make_arguments(const struct stop *s, const char *model, char threads[24],
+/* What this tour is about. */
+struct tour {
+    const char *model, *other;
+    char *run, *other_run, *store, *page; /* paths */
+};
+
+static const char *place_holder(const struct tour *t, const char *word)
+{
+    return word == MODEL       ? t->model
+           : word == OTHER     ? t->other
+           : word == RUN       ? t->run
+           : word == OTHER_RUN ? t->other_run
+           : word == STORE     ? t->store
+           : word == PAGE      ? t->page
+                               : word;
+}
+
+/* Whether a command runs a model, and so takes --compute. */
+static bool runs_model(const char *command)
+{
+    static const char *const without[] = { "info", "tokenize", "compare", "report" };
+    for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
+        if (strcmp(command, without[i]) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The program's own arguments for a stop: words with the tour's own put in, then the common
+ * options. */
+static size_t make_arguments(const struct stop *s, const struct tour *t, char threads[24],
                              char *argv[MOST_WORDS + 8])
 {
     size_t n = 0;
     argv[n++] = (char *)(uintptr_t) "assay";
     for (size_t i = 0; i < MOST_WORDS && s->words[i]; i++) {
-        argv[n++] = (char *)(uintptr_t)(s->words[i] == MODEL ? model : s->words[i]);
+        argv[n++] = (char *)(uintptr_t)place_holder(t, s->words[i]);
     }
-    if (strcmp(cli_common.compute, "f32") != 0 && strcmp(s->words[0], "info") != 0 &&
-        strcmp(s->words[0], "tokenize") != 0) {
+    if (strcmp(cli_common.compute, "f32") != 0 && runs_model(s->words[0])) {
         argv[n++] = (char *)(uintptr_t) "--compute";
         argv[n++] = (char *)(uintptr_t)cli_common.compute;
     }
@@ -201,11 +256,11 @@ out:
 
 /* One stop into `text` (for people) or into the array `list` (JSON). *failed is set when its
  * command did not exit with 0; BASE_E_INTERRUPTED when a signal ended it. */
-static int visit(const struct stop *s, size_t number, const char *model, struct base_buffer *text,
-                 json_t *list, bool *failed)
+static int visit(const struct stop *s, size_t number, const struct tour *t,
+                 struct base_buffer *text, json_t *list, bool *failed)
 {
     char *argv[MOST_WORDS + 8], threads[24];
-    size_t n = make_arguments(s, model, threads, argv);
+    size_t n = make_arguments(s, t, threads, argv);
     struct base_buffer command = { 0 }, out = { 0 };
     int status = 0, rc = base_buffer_puts(&command, "assay");
     for (size_t i = 1; i < n && !rc; i++) {
@@ -257,37 +312,74 @@ out:
     return rc;
 }
 
+static void tour_free(struct tour *t)
+{
+    base_free(t->run);
+    base_free(t->other_run);
+    base_free(t->store);
+    base_free(t->page);
+}
+
+/* The model is compared with an early checkpoint of the built-in one, or, when it is another model,
+ * with the built-in one. */
+static int tour_make(struct tour *t, const char *directory)
+{
+    *t = (struct tour){ .model = cli_common.model ? cli_common.model : "builtin:tiny" };
+    t->other = strcmp(t->model, "builtin:tiny") == 0 ? "builtin:tiny-early" : "builtin:tiny";
+    t->run = base_path_join(directory, "model");
+    t->other_run = base_path_join(directory, "other");
+    t->store = base_path_join(directory, "store.sqlite");
+    t->page = base_path_join(directory, "report.html");
+    if (!t->run || !t->other_run || !t->store || !t->page) {
+        tour_free(t);
+        return BASE_E_MEMORY;
+    }
+    return base_file_make_directories(directory);
+}
+
 static int run(int argc, char **argv)
 {
+    const char *directory = "assay-tour";
+    const struct cli_option options[] = {
+        { "results", 0, CLI_STRING, &directory, "DIR",
+          "Where the runs and the report go (assay-tour)." },
+        { 0 },
+    };
     int n;
-    int rc =
-        cli_parse(&cli_command_tour, (const struct cli_option[]){ { 0 } }, true, argc, argv, &n);
+    int rc = cli_parse(&cli_command_tour, options, true, argc, argv, &n);
     if (rc) {
         return rc < 0 ? 0 : rc;
     }
     if (n > 0) {
         return cli_usage(&cli_command_tour, "unexpected argument \"%s\"", argv[1]);
     }
-    const char *model = cli_common.model ? cli_common.model : "builtin:tiny";
+    struct tour tour;
+    if (tour_make(&tour, directory)) {
+        return cli_fail(&cli_command_tour);
+    }
     json_t *list = cli_common.json ? json_array() : NULL;
     struct base_buffer text = { 0 };
     bool failed = false;
     double begin = base_clock();
     for (size_t i = 0; i < STOPS && !rc; i++) {
-        rc = visit(&stops[i], i + 1, model, &text, list, &failed);
+        rc = visit(&stops[i], i + 1, &tour, &text, list, &failed);
     }
     double seconds = base_clock() - begin;
     if (!rc && !cli_common.json) {
+        char *full = realpath(tour.page, NULL);
         rc = base_buffer_printf(
             &text,
             "\nThat was the tour: %d commands in %.1f seconds. `assay help` lists all "
-            "commands;\nREADME.md has more to try.\n",
-            STOPS, seconds);
+            "commands;\nREADME.md has more to try. Open the report in a browser:\n  file://%s\n",
+            STOPS, seconds, full ? full : tour.page);
+        free(full);
     }
     if (!rc && cli_common.json) {
-        rc = cli_print_json(&cli_command_tour, json_pack("{ss so sf}", "model", model, "steps",
-                                                         list, "seconds", seconds));
+        rc = cli_print_json(&cli_command_tour,
+                            json_pack("{ss ss so sf}", "model", tour.model, "report", tour.page,
+                                      "steps", list, "seconds", seconds));
         base_buffer_free(&text);
+        tour_free(&tour);
         return rc ? rc : failed;
     }
     json_decref(list);
@@ -297,5 +389,6 @@ static int run(int argc, char **argv)
         fputs(text.data, stdout);
     }
     base_buffer_free(&text);
+    tour_free(&tour);
     return rc ? cli_fail(&cli_command_tour) : failed;
 }

@@ -291,7 +291,7 @@ static void comparison_row(struct eval_report *r, const char *task, const json_t
     report_page_text(p, task);
     report_page_html(p, "</td><td>");
     report_page_text(p, json_string_value(metric));
-    report_page_format(p, "</td><td class=\"n\">%.0f</td><td>%s \u2212 %s</td>",
+    report_page_format(p, "</td><td class=\"n\">%.0f</td><td class=\"tight\">%s \u2212 %s</td>",
                        eval_report_number(e, "n"), a, b);
     number_cell(p, eval_report_number(e, "a"), "\u2013");
     number_cell(p, eval_report_number(e, "b"), "\u2013");
@@ -306,7 +306,7 @@ static void comparison_row(struct eval_report *r, const char *task, const json_t
     const char *better = json_string_value(json_object_get(e, "better"));
     bool decided = json_is_true(json_object_get(json_object_get(e, "decide"), "decided"));
     if (decided && better)
-        report_page_format(p, "<td class=\"better\">%s is better</td></tr>\n",
+        report_page_format(p, "<td class=\"tight better\">%s is better</td></tr>\n",
                            *better == 'a' ? a : b);
     else
         report_page_html(p, "<td class=\"muted\">undecided</td></tr>\n");

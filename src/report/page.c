@@ -174,6 +174,15 @@ static void bar(struct report_page *p, const struct report_bars *b, const struct
     report_page_html(p, "</div>");
 }
 
+/* Shares of a scale from 0 to 1 all get three decimals, so that they stand below one another. */
+static void value_text(const struct report_bars *b, double v, char out[32])
+{
+    if (b->value.fixed && b->value.min == 0 && b->value.max == 1)
+        snprintf(out, 32, "%.3f", v);
+    else
+        report_number(v, out);
+}
+
 static void bar_number(struct report_page *p, const struct report_bars *b, size_t i)
 {
     char value[32], low[32], high[32];
@@ -181,11 +190,11 @@ static void bar_number(struct report_page *p, const struct report_bars *b, size_
         report_page_html(p, "<span>no value</span>");
         return;
     }
-    report_number(b->values[i], value);
+    value_text(b, b->values[i], value);
     report_page_format(p, "<span>%s", value);
     if (b->low && b->high && isfinite(b->low[i]) && isfinite(b->high[i])) {
-        report_number(b->low[i], low);
-        report_number(b->high[i], high);
+        value_text(b, b->low[i], low);
+        value_text(b, b->high[i], high);
         report_page_format(p, " <small>%s to %s</small>", low, high);
     }
     report_page_html(p, "</span>");

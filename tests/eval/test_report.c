@@ -127,7 +127,7 @@ static void test_file(void **state)
     assert_non_null(strstr(html, "<td class=\"n\">0.6667</td>"));
     assert_non_null(strstr(html, "<td class=\"n\">-0.2083</td>"));
     assert_non_null(strstr(html, "<td class=\"n\">10 : 35</td>"));
-    assert_non_null(strstr(html, "<td class=\"better\">B is better</td>"));
+    assert_non_null(strstr(html, "<td class=\"tight better\">B is better</td>"));
     assert_non_null(strstr(html, "0123abcd"));
     assert_non_null(strstr(html, "40 more stand in the samples files"));
     assert_null(strstr(html, "<b>odd"));

@@ -75,7 +75,7 @@ static void test_bars(void **state)
     assert_non_null(strstr(html, "<b style=\"left:0.00%;width:25.00%;background:var(--c1)\"></b>"));
     assert_non_null(strstr(html, "<span class=\"ref\" style=\"left:25.00%\">"));
     assert_non_null(strstr(html, "<span>no value</span>"));
-    assert_non_null(strstr(html, "<span>0.25 <small>0.2 to 0.35</small></span>"));
+    assert_non_null(strstr(html, "<span>0.250 <small>0.200 to 0.350</small></span>"));
     base_free(html);
     report_page_free(&p);
 }
