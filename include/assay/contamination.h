@@ -46,6 +46,10 @@ int eval_contamination_add(struct eval_contamination *c, const char *id, const c
 int eval_contamination_read(struct eval_contamination *c, const char *path,
                             const char *const *fields, size_t n, const char *id, const char *metric,
                             size_t limit);
+/* Adds the documents of a task (task.h), named by their doc_id; data: where its files are, or NULL.
+ */
+int eval_contamination_task(struct eval_contamination *c, const char *name, const char *data,
+                            const char *const *fields, size_t n, size_t limit);
 /* Walks through files and directories (every file below, in the order of names; hidden ones left
  * out): plain text, or records by the name's ending; .gz, .bz2 and .zst are unpacked. May be called
  * again for more. */

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/text.h"
 #include "cli/display.h"
 #include "cli/memorize.h"
 #include <assay/contamination.h>
@@ -15,7 +16,8 @@ const struct cli_command cli_command_contamination = {
     .summary = "Find a task's items in a corpus: runs of 13 words, clean and dirty items",
     .details =
         "ITEMS holds the task's records (.jsonl, .json, .csv, .tsv, plain or compressed), or is a "
-        "samples file of an evaluation, whose \"doc\" is then taken. CORPUS are files and "
+        "samples file of an evaluation, whose \"doc\" is then taken, or the name or YAML file of a "
+        "task (see assay tasks). CORPUS are files and "
         "directories of the text a model was trained on: plain text, or records by the file's "
         "ending; .gz, .bz2 and .zst are unpacked on the way. The corpus is walked through once, in "
         "constant memory.\n\n"
@@ -26,6 +28,7 @@ const struct cli_command cli_command_contamination = {
         "With --metric (a samples file's acc, say) the metric is shown for all, clean and dirty "
         "items: what is left of a score when the items that were read before are taken out. "
         "--clean-out and --exclude-out write the ids, one a line.\n\n"
+        "  assay contamination --data sets lambada_openai /data/corpus\n"
         "  assay contamination --field question arc.jsonl.zst /data/corpus\n"
         "  assay contamination --metric acc samples_arc_easy.jsonl crawl-*.jsonl.gz",
     .run = run,
@@ -33,7 +36,7 @@ const struct cli_command cli_command_contamination = {
 
 struct arguments {
     struct cli_strings fields;
-    const char *id, *metric, *corpus_field, *exclude, *clean;
+    const char *id, *metric, *data, *corpus_field, *exclude, *clean;
     int64_t ngram, max_count, limit, show;
     double dirty, level;
 };
@@ -251,7 +254,17 @@ static int scan(struct state *s, const char *const *paths, size_t n)
     o.on_progress = on_progress;
     o.context = s;
     int rc = eval_contamination_new(&s->c, &o);
-    if (rc == 0)
+    bool task = base_ends_with(s->items, ".yaml") || base_ends_with(s->items, ".yml") ||
+                (!base_file_exists(s->items) && strcmp(s->items, "-") != 0);
+    if (rc == 0 && task && (a->metric || a->id))
+        rc = base_error_set(BASE_E_ARGUMENT,
+                            "%s: there is no such file, and a task's documents "
+                            "have neither --metric nor --id",
+                            s->items);
+    else if (rc == 0 && task)
+        rc = eval_contamination_task(s->c, s->items, a->data, a->fields.at, a->fields.count,
+                                     (size_t)a->limit);
+    else if (rc == 0)
         rc = eval_contamination_read(s->c, s->items, a->fields.at, a->fields.count, a->id,
                                      a->metric, (size_t)a->limit);
     double start = base_clock();
@@ -295,6 +308,7 @@ static int run(int argc, char **argv)
         { "id", 0, CLI_STRING, &a.id, "KEY", "Name of an item (default doc_id, id, its number)." },
         { "metric", 0, CLI_STRING, &a.metric, "KEY",
           "A number in each item's record to show for all, clean and dirty items." },
+        { "data", 0, CLI_STRING, &a.data, "DIR", "Where a task's data files are." },
         { "ngram", 0, CLI_INT, &a.ngram, "N", "Words in a run (default 13)." },
         { "dirty", 0, CLI_DOUBLE, &a.dirty, "P",
           "An item is dirty above this share of hit runs (default 0: one suffices)." },

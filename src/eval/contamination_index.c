@@ -6,7 +6,9 @@
 #include "eval/contamination.h"
 #include "eval/fields.h"
 #include <assay/data.h>
+#include <assay/task.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 int eval_contamination_new(struct eval_contamination **out,
@@ -346,5 +348,33 @@ int eval_contamination_read(struct eval_contamination *c, const char *path,
     base_free(texts.own);
     if (rc == 0 && count == 0)
         rc = base_error_set(BASE_E_FORMAT, "%s: there are no records", path);
+    return rc;
+}
+
+int eval_contamination_task(struct eval_contamination *c, const char *name, const char *data,
+                            const char *const *fields, size_t n, size_t limit)
+{
+    struct eval_task_options options = EVAL_TASK_OPTIONS_DEFAULT;
+    struct eval_task *task = NULL;
+    struct eval_item item;
+    struct texts texts = { 0 };
+    options.data = data;
+    options.limit = limit;
+    options.fewshot = 0;
+    int rc = eval_task_open(&task, name, &options);
+    while (rc == 0 && (rc = eval_task_next(task, &item)) > 0) {
+        char where[160], id[32];
+        snprintf(where, sizeof where, "%.100s, document %zu", name, item.doc_id);
+        snprintf(id, sizeof id, "%zu", item.doc_id);
+        rc = record_texts(&texts, item.doc, where, fields, n);
+        if (rc == 0)
+            rc = eval_contamination_add(c, id, texts.at, texts.bytes, texts.n, NAN);
+        texts_clear(&texts);
+        eval_item_clear(&item);
+    }
+    eval_task_free(task);
+    base_free(texts.at);
+    base_free(texts.bytes);
+    base_free(texts.own);
     return rc;
 }
