@@ -47,23 +47,29 @@ static void label(size_t r, char out[24])
         snprintf(out, 24, "%c%zu", (int)('A' + r % 26), r / 26);
 }
 
-static void value_text(char *out, size_t n, enum eval_runs_scale scale, double x)
+/* Digits that n items can mean something by: 3 decimals up to 10,000 items, then 4. */
+static int decimals(size_t n)
+{
+    return n < 10000 ? 3 : 4;
+}
+
+static void value_text(char *out, size_t n, const struct eval_runs_task *t, double x)
 {
     if (isnan(x))
         snprintf(out, n, "-");
     else
-        snprintf(out, n, scale == EVAL_RUNS_BINARY || fabs(x) < 10 ? "%.4f" : "%.3f", x);
+        snprintf(out, n, "%.*f", decimals(t->n), x);
 }
 
 /* A difference or an end of its interval: perplexities as a factor. */
-static void difference_text(char *out, size_t n, enum eval_runs_scale scale, double x)
+static void difference_text(char *out, size_t n, const struct eval_runs_task *t, double x)
 {
     if (isnan(x))
         snprintf(out, n, "-");
-    else if (scale == EVAL_RUNS_LOG_RATIO)
-        snprintf(out, n, "x%.4f", exp(x));
+    else if (t->scale == EVAL_RUNS_LOG_RATIO)
+        snprintf(out, n, "x%.*f", decimals(t->n), exp(x));
     else
-        snprintf(out, n, "%+.4f", x);
+        snprintf(out, n, "%+.*f", decimals(t->n), x);
 }
 
 static void p_text(char *out, size_t n, double p)
@@ -106,10 +112,10 @@ static void add_difference(struct cli_table *t, const struct eval_runs_task *tas
                            const struct eval_runs_pair *p, double alpha)
 {
     char text[3][48], better[24];
-    difference_text(text[0], sizeof text[0], task->scale, p->difference);
+    difference_text(text[0], sizeof text[0], task, p->difference);
     cli_table_add(t, "%s", text[0]);
-    difference_text(text[1], sizeof text[1], task->scale, p->interval.low);
-    difference_text(text[2], sizeof text[2], task->scale, p->interval.high);
+    difference_text(text[1], sizeof text[1], task, p->interval.low);
+    difference_text(text[2], sizeof text[2], task, p->interval.high);
     cli_table_add(t, "%s .. %s", text[1], text[2]);
     p_text(text[0], sizeof text[0], p->holm);
     cli_table_add(t, "%s", text[0]);
@@ -143,9 +149,9 @@ static int two_runs_table(struct base_buffer *b, const struct eval_runs_comparis
         else
             cli_table_add(&t, "%s %s", task->name, task->metric);
         cli_table_add(&t, "%zu", task->n);
-        value_text(text, sizeof text, task->scale, task->pairs[0].value_a);
+        value_text(text, sizeof text, task, task->pairs[0].value_a);
         cli_table_add(&t, "%s", text);
-        value_text(text, sizeof text, task->scale, task->pairs[0].value_b);
+        value_text(text, sizeof text, task, task->pairs[0].value_b);
         cli_table_add(&t, "%s", text);
         add_difference(&t, task, &task->pairs[0], 1 - c->options.level);
     }
@@ -177,7 +183,7 @@ static int many_runs_table(struct base_buffer *b, const struct eval_runs_compari
         cli_table_add(&t, "%zu", task->n);
         for (size_t r = 0; r < c->n_runs; r++) {
             /* pairs (0, 1), (0, 2), ... come first: run r is b of the (r-1)-th */
-            value_text(text, sizeof text, task->scale,
+            value_text(text, sizeof text, task,
                        r ? task->pairs[r - 1].value_b : task->pairs[0].value_a);
             cli_table_add(&t, "%s", text);
         }
@@ -259,8 +265,8 @@ static int say_difference(struct base_buffer *b, const struct words *w)
         rc = base_buffer_printf(b, ": %s is ahead by %s",
                                 (p->difference > 0) == w->t->higher_is_better ? w->a : w->b, by);
     }
-    difference_text(low, sizeof low, w->t->scale, p->interval.low);
-    difference_text(high, sizeof high, w->t->scale, p->interval.high);
+    difference_text(low, sizeof low, w->t, p->interval.low);
+    difference_text(high, sizeof high, w->t, p->interval.high);
     if (rc == 0 && p->n > 1)
         rc = base_buffer_printf(b, " (%s %s %s: %g %% interval %s .. %s)", w->a,
                                 w->t->scale == EVAL_RUNS_LOG_RATIO ? "/" : "-", w->b,
@@ -295,8 +301,8 @@ static int say_effect(struct base_buffer *b, const struct words *w)
                                     p->dz);
         if (rc == 0 && p->has_bootstrap) {
             char low[48], high[48];
-            difference_text(low, sizeof low, w->t->scale, p->bootstrap.low);
-            difference_text(high, sizeof high, w->t->scale, p->bootstrap.high);
+            difference_text(low, sizeof low, w->t, p->bootstrap.low);
+            difference_text(high, sizeof high, w->t, p->bootstrap.high);
             rc = base_buffer_printf(b, "; bootstrap interval %s .. %s", low, high);
         }
         return rc ? rc : base_buffer_puts(b, ".");
@@ -340,7 +346,7 @@ static int say_overlap(struct base_buffer *b, const struct words *w)
     else
         rc = base_buffer_puts(b, "do not overlap, but the test of the same items, corrected for "
                                  "the number of tests, does not tell them apart.");
-    if (rc == 0 && p->unpaired_se > 0 && p->se > 0)
+    if (rc == 0 && p->se > 0 && p->se < 0.95 * p->unpaired_se)
         rc =
             base_buffer_printf(b,
                                " Thanks to the same items the standard error is %.2f times that of "

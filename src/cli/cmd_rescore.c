@@ -113,7 +113,8 @@ static int run(int argc, char **argv)
         { "filter", 0, CLI_STRINGS, &a.filters, "MAPPING",
           "Filter instead of the task's, as in filter_list; may repeat." },
         { "level", 0, CLI_DOUBLE, &a.level, "P", "Confidence of the intervals (default 0.95)." },
-        { "store", 0, CLI_STRING, &a.store, "FILE|URL", "Another store (see assay runs)." },
+        { "store", 0, CLI_STRING, &a.store, "FILE|URL",
+          "Another store (see assay runs), or none." },
         { "no-store", 0, CLI_FLAG, &a.no_store, NULL, "Only write the directory." },
         { "output", 'o', CLI_STRING, &cli_common.output, "DIR",
           "Directory of the new run (default: rescored-ID)." },
@@ -144,6 +145,10 @@ static int run(int argc, char **argv)
     struct eval_run *parent = NULL;
     char *id = NULL, *directory = NULL;
     json_t *results = NULL;
+    if (a.store && strcmp(a.store, "none") == 0) {
+        a.no_store = true;
+        a.store = NULL;
+    }
     base_interrupt_install();
     int failed = eval_run_open(&parent, argv[1], a.store);
     if (failed == 0) {

@@ -46,9 +46,9 @@ static json_t *pair_json(const struct eval_runs_task *t, const struct eval_runs_
         sign > 0   ? "a"
         : sign < 0 ? "b"
                    : NULL,
-        "own", "a", interval(&p->interval_a), "b", interval(&p->interval_b), "overlap", p->overlap,
-        "effect", "h", binary ? base_json_number(p->h) : json_null(), "dz", base_json_number(p->dz),
-        "correlation", base_json_number(p->correlation), "se_unpaired",
+        "intervals", "a", interval(&p->interval_a), "b", interval(&p->interval_b), "overlap",
+        p->overlap, "effect", "h", binary ? base_json_number(p->h) : json_null(), "dz",
+        base_json_number(p->dz), "correlation", base_json_number(p->correlation), "se_unpaired",
         base_json_number(p->unpaired_se), "decide", plan(p, o, decided));
     if (!j)
         return NULL;
