@@ -38,6 +38,10 @@ void eval_task_free(struct eval_task *t)
     task_field_clear(&t->category);
     task_field_clear(&t->denominator);
     task_filters_free(t->filters, t->n_filters);
+    for (size_t i = 0; t->shots_ready && i < json_array_size(t->shot_docs); i++)
+        for (size_t j = 0; j < t->shots_ready[i].n; j++)
+            base_free(t->shots_ready[i].at[j].content);
+    base_free(t->shots_ready);
     for (size_t i = 0; i < t->generation.n_until; i++)
         base_free(t->generation.until[i]);
     base_free(t->generation.until);

@@ -122,6 +122,15 @@ int task_filter_apply(const struct task_filter *f, const json_t *responses, json
 int task_regex_remove(const char *pattern, const char *s, char **out);
 
 /* ---- examples ---- */
+struct task_message {
+    const char *role; /* static */
+    char *content;
+    const char *delimiter; /* after it, in plain text; borrowed */
+};
+struct task_shot { /* an example as messages: question and answer; n 0: not rendered yet */
+    struct task_message at[2];
+    size_t n;
+};
 enum task_sampler { TASK_SAMPLER_DEFAULT, TASK_SAMPLER_FIRST_N, TASK_SAMPLER_BALANCED };
 
 struct eval_task {
@@ -142,10 +151,11 @@ struct eval_task {
     enum task_sampler sampler;
     json_t *labels; /* classification: the label texts; else NULL */
 
-    json_t *docs;      /* list: the evaluated split */
-    json_t *shot_docs; /* list: examples are drawn from it; NULL without examples */
-    json_t *columns;   /* object: the columns' names */
-    char *data_path;   /* file of the evaluated split */
+    json_t *docs;                  /* list: the evaluated split */
+    json_t *shot_docs;             /* list: examples are drawn from it; NULL without examples */
+    struct task_shot *shots_ready; /* [shot_docs], or NULL before the first draw */
+    json_t *columns;               /* object: the columns' names */
+    char *data_path;               /* file of the evaluated split */
     bool multiple_input, multiple_target;
     bool shot_excludes_item; /* lm-eval's rule: the same split by name */
     size_t *picked;          /* [n_items] doc_ids */
@@ -164,8 +174,8 @@ int task_strategy_apply(json_t *config, const struct eval_task_options *options,
 /* ---- data ---- */
 /* Reads the evaluated split and, when t->shots > 0, the examples' split. */
 int task_data_load(struct eval_task *t);
-/* The rest of loading, from t->docs and t->columns: which fields name a column, and what kind of task
- * the first document shows. */
+/* The rest of loading, from t->docs and t->columns: which fields name a column, and what kind of
+ * task the first document shows. */
 int task_data_bind(struct eval_task *t);
 /* The file of the evaluated split: new string, or NULL and *missing what is not there (new
  * string). */

@@ -13,13 +13,8 @@
 #include "eval/task_private.h"
 #include <string.h>
 
-struct message {
-    const char *role; /* static */
-    char *content;
-    const char *delimiter; /* after it, in plain text; borrowed */
-};
 struct prompt {
-    struct message *at;
+    struct task_message *at;
     size_t n, room;
 };
 
@@ -36,7 +31,7 @@ static int add(struct prompt *p, const char *role, char *content, const char *de
 {
     if (content && p->n == p->room) {
         size_t room = p->room ? 2 * p->room : 8;
-        struct message *more = base_realloc(p->at, room, sizeof *more);
+        struct task_message *more = base_realloc(p->at, room, sizeof *more);
         if (more) {
             p->at = more;
             p->room = room;
@@ -46,7 +41,7 @@ static int add(struct prompt *p, const char *role, char *content, const char *de
         base_free(content);
         return BASE_E_MEMORY;
     }
-    p->at[p->n++] = (struct message){ role, content, delimiter };
+    p->at[p->n++] = (struct task_message){ role, content, delimiter };
     return 0;
 }
 
@@ -158,8 +153,8 @@ static const json_t *choice_at(const json_t *choices, json_int_t index)
     return index >= 0 && index < n ? json_array_get(choices, (size_t)index) : NULL;
 }
 
-/* A solved example. */
-static int add_example(const struct eval_task *t, struct prompt *p, const json_t *doc)
+/* A solved example, rendered. */
+static int render_example(const struct eval_task *t, struct prompt *p, const json_t *doc)
 {
     const struct task_form *f = &t->shot_form;
     json_t *text = NULL, *choices = NULL, *target = NULL;
@@ -191,6 +186,31 @@ static int add_example(const struct eval_task *t, struct prompt *p, const json_t
     return rc;
 }
 
+/* A solved example: rendered when it is first drawn, then copied. */
+static int add_example(struct eval_task *t, struct prompt *p, size_t index)
+{
+    int rc = 0;
+    if (!t->shots_ready) {
+        t->shots_ready = base_alloc_zero(json_array_size(t->shot_docs), sizeof *t->shots_ready);
+        if (!t->shots_ready)
+            return BASE_E_MEMORY;
+    }
+    struct task_shot *shot = &t->shots_ready[index];
+    if (shot->n == 0) {
+        struct prompt one = { 0 };
+        rc = render_example(t, &one, json_array_get(t->shot_docs, index));
+        if (rc == 0) { /* one.n is 1 or 2 */
+            memcpy(shot->at, one.at, one.n * sizeof *one.at);
+            shot->n = one.n;
+            one.n = 0; /* its texts are the shot's now */
+        }
+        prompt_clear(&one);
+    }
+    for (size_t i = 0; rc == 0 && i < shot->n; i++)
+        rc = add(p, shot->at[i].role, base_strdup(shot->at[i].content), shot->at[i].delimiter);
+    return rc;
+}
+
 /* System prompt and examples: what comes before the document itself. */
 static int begin(struct eval_task *t, const json_t *doc, size_t doc_id, struct prompt *p)
 {
@@ -210,7 +230,7 @@ static int begin(struct eval_task *t, const json_t *doc, size_t doc_id, struct p
     if (rc == 0 && t->shots > 0)
         rc = shots ? task_fewshot_draw(t, doc, doc_id, shots) : BASE_E_MEMORY;
     for (size_t i = 0; rc == 0 && i < t->shots; i++)
-        rc = add_example(t, p, json_array_get(t->shot_docs, shots[i]));
+        rc = add_example(t, p, shots[i]);
     base_free(shots);
     return rc;
 }
