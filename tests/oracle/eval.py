@@ -152,7 +152,7 @@ def run_assay(program, model, names, limit, out):
     result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     samples = {}
     for n in names:
-        (file,) = directory.glob(f"**/samples_oracle_{n}_*.jsonl")
+        (file,) = directory.glob(f"**/samples_oracle_{n}_20*.jsonl")
         samples[n] = [json.loads(line) for line in open(file, encoding="utf-8")]
     return result, samples
 
