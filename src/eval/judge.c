@@ -24,6 +24,12 @@ static int out_of_memory(void)
     return base_error_set(BASE_E_MEMORY, "out of memory while judging");
 }
 
+/* Puts a new value (NULL: memory ran out) into an object. */
+static int put(json_t *object, const char *key, json_t *value)
+{
+    return json_object_set_new(object, key, value) ? out_of_memory() : 0;
+}
+
 /* ---- the record's common part ---- */
 
 static json_t *arguments_of(const struct eval_task *t, const struct eval_item *item)
@@ -59,8 +65,11 @@ static json_t *scored_text(const struct eval_request *q, const struct eval_respo
 static json_t *numbers(const double *x, size_t n)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, base_json_number(x[i]));
+    for (size_t i = 0; list && i < n; i++)
+        if (json_array_append_new(list, base_json_number(x[i]))) {
+            json_decref(list);
+            return NULL;
+        }
     return list;
 }
 
@@ -76,36 +85,48 @@ static json_t *own_part(const struct eval_task *t, const struct eval_item *item,
            *greedy = json_array(), *ids = json_array();
     size_t cut = 0;
     bool skipped = false, retokenized = false;
+    size_t scored = 0;
     for (size_t i = 0; i < item->n_requests; i++) {
         const struct eval_response *r = &responses[i];
-        bool generated = item->requests[i].kind == EVAL_REQUEST_GENERATE;
-        if (!generated) {
+        if (item->requests[i].kind != EVAL_REQUEST_GENERATE) {
             json_array_append_new(logprobs, base_json_number(r->logprob));
             json_array_append_new(firsts, base_json_number(r->first_logprob));
             json_array_append_new(greedy, json_boolean(r->greedy));
+            scored++;
         }
         json_array_append_new(tokens, json_integer((json_int_t)r->tokens));
         cut += r->cut;
         skipped = skipped || r->skipped;
         retokenized = retokenized || r->boundary_retokenized;
     }
-    for (size_t i = 0; item->n_requests && i < responses[0].n_ids; i++)
+    size_t n_ids = item->n_requests ? responses[0].n_ids : 0;
+    for (size_t i = 0; i < n_ids; i++)
         json_array_append_new(ids, json_integer(responses[0].ids[i]));
-    if (json_array_size(logprobs)) {
-        json_object_set(o, "logprobs", logprobs);
-        json_object_set(o, "first_logprobs", firsts);
-        json_object_set(o, "greedy", greedy);
+    /* An append that failed shows in the number of elements. */
+    int rc = o && json_array_size(logprobs) == scored && json_array_size(firsts) == scored &&
+                     json_array_size(greedy) == scored && json_array_size(ids) == n_ids &&
+                     json_array_size(tokens) == item->n_requests
+                 ? 0
+                 : out_of_memory();
+    if (rc == 0 && scored) {
+        rc = put(o, "logprobs", json_incref(logprobs));
+        rc = rc ? rc : put(o, "first_logprobs", json_incref(firsts));
+        rc = rc ? rc : put(o, "greedy", json_incref(greedy));
     }
-    json_object_set(o, "tokens", tokens);
-    json_object_set(o, "ids", ids);
-    json_object_set_new(o, "cut", json_integer((json_int_t)cut));
-    json_object_set_new(o, "skipped", json_boolean(skipped));
-    json_object_set_new(o, "boundary_retokenized", json_boolean(retokenized));
+    rc = rc ? rc : put(o, "tokens", json_incref(tokens));
+    rc = rc ? rc : put(o, "ids", json_incref(ids));
+    rc = rc ? rc : put(o, "cut", json_integer((json_int_t)cut));
+    rc = rc ? rc : put(o, "skipped", json_boolean(skipped));
+    rc = rc ? rc : put(o, "boundary_retokenized", json_boolean(retokenized));
     json_decref(logprobs);
     json_decref(firsts);
     json_decref(tokens);
     json_decref(greedy);
     json_decref(ids);
+    if (rc) {
+        json_decref(o);
+        return NULL;
+    }
     return o;
 }
 
@@ -245,11 +266,14 @@ static json_t *cloze_part(const struct choice_scores *s, const struct eval_item 
                   "favoured_first", isnan(first) ? json_null() : json_boolean(first > 0));
     if (!o || right >= s->n || wrong >= s->n)
         return o;
-    json_object_set_new(o, "prompt", json_string(line ? line + 1 : context));
-    json_object_set_new(o, "correct", json_string(item->requests[right].continuation));
-    json_object_set_new(o, "incorrect", json_string(item->requests[wrong].continuation));
-    json_object_set_new(o, "logprob_correct", base_json_number(s->ll[right]));
-    json_object_set_new(o, "logprob_incorrect", base_json_number(s->ll[wrong]));
+    if (put(o, "prompt", json_string(line ? line + 1 : context)) ||
+        put(o, "correct", json_string(item->requests[right].continuation)) ||
+        put(o, "incorrect", json_string(item->requests[wrong].continuation)) ||
+        put(o, "logprob_correct", base_json_number(s->ll[right])) ||
+        put(o, "logprob_incorrect", base_json_number(s->ll[wrong]))) {
+        json_decref(o);
+        return NULL;
+    }
     return o;
 }
 
@@ -292,17 +316,17 @@ static int judge_choices(const struct eval_task *t, const struct eval_item *item
         json_t *value;
         rc = choice_metric(t, &t->metrics[i], &s, &value);
         if (rc == 0 && value)
-            json_object_set_new(metrics, t->metrics[i].name, value);
+            rc = put(metrics, t->metrics[i].name, value);
     }
     if (rc == 0) {
-        json_object_set_new(own, "gold",
-                            s.golds       ? json_incref(gold)
-                            : s.gold >= 0 ? json_integer(s.gold)
-                                          : json_null());
-        json_object_set_new(own, "choices", json_integer((json_int_t)s.n));
-        json_object_set_new(own, "prediction", json_integer((json_int_t)argmax(s.ll, s.n)));
-        if (wants_cloze(t))
-            json_object_set_new(own, "cloze", cloze_part(&s, item));
+        rc = put(own, "gold",
+                 s.golds       ? json_incref(gold)
+                 : s.gold >= 0 ? json_integer(s.gold)
+                               : json_null());
+        rc = rc ? rc : put(own, "choices", json_integer((json_int_t)s.n));
+        rc = rc ? rc : put(own, "prediction", json_integer((json_int_t)argmax(s.ll, s.n)));
+        if (rc == 0 && wants_cloze(t))
+            rc = put(own, "cloze", cloze_part(&s, item));
     }
     json_decref(gold);
     base_free(block);
@@ -337,23 +361,22 @@ static int judge_scored(const struct eval_task *t, const struct eval_item *item,
     if (rc)
         return rc;
     const char *text = counted ? counted : item->requests[0].continuation;
-    for (size_t i = 0; i < t->n_metrics; i++) {
+    for (size_t i = 0; rc == 0 && i < t->n_metrics; i++) {
         const char *name = t->metrics[i].base;
         json_t *ll = base_json_number(r->logprob);
-        if (!strcmp(name, "acc"))
-            json_object_set_new(metrics, name, json_integer(r->greedy));
-        else if (!strcmp(name, "perplexity"))
-            json_object_set(metrics, name, ll);
-        else
-            json_object_set_new(metrics, name,
-                                json_pack("[O, I]", ll,
-                                          !strcmp(name, "word_perplexity")
-                                              ? count_words(text)
-                                              : (json_int_t)strlen(text)));
+        if (!strcmp(name, "acc")) {
+            rc = put(metrics, name, json_integer(r->greedy));
+        } else if (!strcmp(name, "perplexity")) {
+            rc = put(metrics, name, json_incref(ll));
+        } else {
+            json_int_t size =
+                !strcmp(name, "word_perplexity") ? count_words(text) : (json_int_t)strlen(text);
+            rc = put(metrics, name, json_pack("[O, I]", ll, size));
+        }
         json_decref(ll);
     }
     base_free(counted);
-    return 0;
+    return rc;
 }
 
 /* ---- generation ---- */
@@ -487,7 +510,7 @@ static int judge_generated(const struct eval_task *t, const struct eval_item *it
         if (score < 0)
             rc = (int)score;
         else
-            json_object_set_new(metrics, t->metrics[i].name, json_real(score));
+            rc = put(metrics, t->metrics[i].name, json_real(score));
     }
     json_decref(all);
     json_decref(references);
@@ -500,8 +523,11 @@ static int judge_generated(const struct eval_task *t, const struct eval_item *it
 static json_t *texts_of(const struct eval_response *r)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < r->n_texts; i++)
-        json_array_append_new(list, base_json_text(r->texts[i], strlen(r->texts[i])));
+    for (size_t i = 0; list && i < r->n_texts; i++)
+        if (json_array_append_new(list, base_json_text(r->texts[i], strlen(r->texts[i])))) {
+            json_decref(list);
+            return NULL;
+        }
     return list;
 }
 
@@ -510,8 +536,11 @@ static json_t *sanitized(const json_t *value)
 {
     if (json_is_array(value)) {
         json_t *list = json_array();
-        for (size_t i = 0; i < json_array_size(value); i++)
-            json_array_append_new(list, sanitized(json_array_get(value, i)));
+        for (size_t i = 0; list && i < json_array_size(value); i++)
+            if (json_array_append_new(list, sanitized(json_array_get(value, i)))) {
+                json_decref(list);
+                return NULL;
+            }
         return list;
     }
     struct base_buffer b = { 0 };
@@ -534,15 +563,20 @@ static int judge_filter(const struct eval_task *t, const struct eval_item *item,
         const struct eval_request *q = &item->requests[i];
         if (q->kind != EVAL_REQUEST_GENERATE) {
             json_t *one = scored_text(q, &responses[i]);
-            json_array_append(filtered, one);
-            rc = json_array_append_new(resps, json_pack("[o]", one)) ? out_of_memory() : 0;
+            if (json_array_append(filtered, one) ||
+                json_array_append_new(resps, json_pack("[O]", one)))
+                rc = out_of_memory();
+            json_decref(one);
             continue;
         }
         json_t *texts = texts_of(&responses[i]), *left = NULL;
-        if (!skipped)
+        rc = texts ? 0 : out_of_memory();
+        if (rc == 0 && !skipped)
             rc = judge_generated(t, item, filter, texts, metrics, &left);
-        json_array_append_new(filtered, left ? sanitized(left) : json_null());
-        json_array_append_new(resps, texts);
+        if (rc == 0 && (json_array_append_new(filtered, left ? sanitized(left) : json_null()) ||
+                        json_array_append(resps, texts)))
+            rc = out_of_memory();
+        json_decref(texts);
         json_decref(left);
     }
     bool choices =
@@ -551,7 +585,11 @@ static int judge_filter(const struct eval_task *t, const struct eval_item *item,
         rc = judge_choices(t, item, responses, metrics, own);
     else if (rc == 0 && !skipped && t->output != EVAL_OUTPUT_GENERATE)
         rc = judge_scored(t, item, responses, metrics);
-    json_object_foreach(metrics, key, value) json_array_append_new(names, json_string(key));
+    json_object_foreach(metrics, key, value)
+    {
+        if (json_array_append_new(names, json_string(key)))
+            rc = out_of_memory();
+    }
     target = rc ? NULL : sanitized(item->target);
     if (rc == 0 && json_is_array(target)) { /* str(list) */
         struct base_buffer b = { 0 };

@@ -348,9 +348,10 @@ int task_filter_apply(const struct task_filter *f, const json_t *responses, json
         json_t *next = step->kind == FIRST ? json_incref(json_array_get(list, 0)) : json_array();
         chosen = step->kind == FIRST;
         if (!next)
-            rc = base_error_set(BASE_E_FORMAT, "an item has no response");
-        if (step->kind == MAJORITY && next)
-            json_array_append(next, majority(list));
+            rc = chosen ? base_error_set(BASE_E_FORMAT, "an item has no response")
+                        : base_error_set(BASE_E_MEMORY, "out of memory");
+        if (step->kind == MAJORITY && json_array_append(next, majority(list)))
+            rc = base_error_set(BASE_E_MEMORY, "out of memory");
         for (size_t j = 0; rc == 0 && !chosen && step->kind != MAJORITY &&
                            j < json_array_size(list) && (step->kind != FIRST_K || j < step->k);
              j++) {

@@ -319,13 +319,62 @@ static void skipped_items(void **state)
     json_decref(results);
 }
 
+/* Whatever allocation fails: an error and no leak, or the very same record and figures. */
+static void allocation_failures(void **state)
+{
+    (void)state;
+    struct eval_task *t = task_of(
+        HEAD "output_type: multiple_choice\ndoc_to_text: q\ndoc_to_choice: [x, y]\n"
+             "doc_to_target: a\ncategory: q\nmetric_list: [{metric: acc}, {metric: mcc}, {metric: "
+             "brier_score}, {metric: log_odds}]\n",
+        "{\"q\":\"1\",\"a\":0}\n", NULL);
+    assert_non_null(t);
+    struct eval_item item;
+    struct eval_response r[2] = { { .logprob = -1, .tokens = 1 }, { .logprob = -2, .tokens = 2 } };
+    assert_int_equal(eval_task_next(t, &item), 1);
+    json_t *record = NULL, *figures = NULL;
+    size_t failed = 0;
+    for (long n = 0; n < 600; n++) {
+        json_t *samples = NULL, *results = NULL;
+        struct eval_tally *y = NULL;
+        long live = base_alloc_live();
+        base_alloc_fail_after(n);
+        int rc = eval_task_judge(t, &item, r, &samples);
+        rc = rc ? rc : eval_tally_new(&y, t, 0.95, 1);
+        rc = rc ? rc : eval_tally_add(y, json_array_get(samples, 0));
+        rc = rc ? rc : eval_tally_finish(y, &results);
+        base_alloc_fail_after(0);
+        if (n == 0) {
+            record = json_deep_copy(samples);
+            figures = json_deep_copy(results);
+        }
+        if (rc == 0) {
+            if (!json_equal(samples, record) || !json_equal(results, figures))
+                fail_msg("allocation %ld: another result", n);
+        } else {
+            assert_true(*base_error_message());
+            failed++;
+        }
+        json_decref(samples);
+        json_decref(results);
+        eval_tally_free(y);
+        if (n > 0)
+            assert_int_equal(base_alloc_live(), live);
+    }
+    assert_true(failed > 50);
+    json_decref(record);
+    json_decref(figures);
+    eval_item_clear(&item);
+    eval_task_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(choices),       cmocka_unit_test(odd_labels),
         cmocka_unit_test(generation),    cmocka_unit_test(rolling),
         cmocka_unit_test(intervals),     cmocka_unit_test(class_metrics),
-        cmocka_unit_test(skipped_items),
+        cmocka_unit_test(skipped_items), cmocka_unit_test(allocation_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
