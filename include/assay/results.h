@@ -75,6 +75,7 @@ struct eval_column {
     size_t n;
     uint8_t (*hash)[16]; /* [n] first 128 bits of doc_hash */
     uint32_t *doc;       /* [n] doc_id */
+    uint32_t *cluster;   /* [n] numbers of clusters (a passage's questions); NULL: there are none */
     double *value;       /* [n]; with weights: minus the log-likelihood, in nats */
     double *weight;      /* [n] words or bytes, for perplexities; NULL for everything else */
     bool binary;         /* all values are 0 or 1, and there are no weights */

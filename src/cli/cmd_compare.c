@@ -355,6 +355,26 @@ static int say_overlap(struct base_buffer *b, const struct words *w)
     return rc;
 }
 
+static int say_clusters(struct base_buffer *b, const struct words *w)
+{
+    const struct eval_runs_pair *p = w->p;
+    char value[48], low[48], high[48];
+    if (!p->clusters)
+        return 0;
+    p_text(value, sizeof value, p->clustered_p);
+    difference_text(low, sizeof low, w->t, p->clustered.low);
+    difference_text(high, sizeof high, w->t, p->clustered.high);
+    double alpha = 1 - w->c->options.level;
+    return base_buffer_printf(b,
+                              " The items come in %zu clusters, and those of a cluster may go "
+                              "wrong together: with clustered errors the interval is %s .. %s, p = "
+                              "%s%s",
+                              p->clusters, low, high, value,
+                              (p->p < alpha) == (p->clustered_p < alpha)
+                                  ? "."
+                                  : ", which says otherwise: trust it more.");
+}
+
 static int say_plan(struct base_buffer *b, const struct words *w)
 {
     const struct eval_runs_pair *p = w->p;
@@ -391,8 +411,8 @@ static int say_pair(struct base_buffer *out, const struct words *w)
     if (rc == 0)
         rc = cli_append_wrapped(out, 2, text.data);
     base_buffer_clear(&text);
-    if (rc == 0 && (rc = say_overlap(&text, w)) == 0 && (rc = base_buffer_puts(&text, " ")) == 0 &&
-        (rc = say_plan(&text, w)) == 0)
+    if (rc == 0 && (rc = say_overlap(&text, w)) == 0 && (rc = say_clusters(&text, w)) == 0 &&
+        (rc = base_buffer_puts(&text, " ")) == 0 && (rc = say_plan(&text, w)) == 0)
         rc = cli_append_wrapped(out, 4, text.data);
     base_buffer_free(&text);
     return rc;

@@ -4,6 +4,7 @@
  * Matching walks all runs' columns, which are in the order of hashes, at once: the smallest hash
  * that not all have is some run's unmatched item. Values move to the front of their columns, so a
  * task costs its columns' memory and nothing more. */
+#include "base/hash.h"
 #include "base/memory.h"
 #include "eval/compare_runs.h"
 #include "eval/results_private.h"
@@ -64,6 +65,8 @@ static int match(struct eval_column *columns, size_t k, struct eval_runs_unmatch
         if (same) {
             for (size_t r = 0; r < k; r++) {
                 columns[r].value[*n] = columns[r].value[at[r]];
+                if (columns[r].cluster)
+                    columns[r].cluster[*n] = columns[r].cluster[at[r]];
                 if (columns[r].weight)
                     columns[r].weight[*n] = columns[r].weight[at[r]];
                 at[r]++;
@@ -82,6 +85,23 @@ static int match(struct eval_column *columns, size_t k, struct eval_runs_unmatch
             keep_listed(&unmatched[r]);
     }
     base_free(at);
+    return rc;
+}
+
+/* Gives the n clusters numbers from 0 in the order they come; how many there are. */
+static int number_clusters(uint32_t *cluster, size_t n, size_t *count)
+{
+    struct base_table *table = NULL;
+    int rc = base_table_new(&table, 64);
+    *count = 0;
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        const char *key = (const char *)&cluster[i];
+        const int64_t *known = base_table_get(table, key, sizeof *cluster);
+        if (!known && (rc = base_table_put(table, key, sizeof *cluster, (int64_t)*count)))
+            break;
+        cluster[i] = known ? (uint32_t)*known : (uint32_t)(*count)++;
+    }
+    base_table_free(table);
     return rc;
 }
 
@@ -193,7 +213,15 @@ static bool better_when_higher(const struct eval_run *r, const char *task, const
 
 static int compare_pairs(struct comparing *c, struct eval_runs_task *t)
 {
-    size_t k = 0;
+    size_t k = 0, clusters = 0;
+    uint32_t *cluster = NULL; /* those of the first run that has some */
+    for (size_t r = 0; r < c->n_runs && !cluster; r++)
+        cluster = c->columns[r].cluster;
+    if (cluster) {
+        int rc = number_clusters(cluster, t->n, &clusters);
+        if (rc)
+            return rc;
+    }
     if (!(t->pairs = base_alloc_zero(c->n_runs * (c->n_runs - 1) / 2, sizeof *t->pairs)))
         return BASE_E_MEMORY;
     for (size_t a = 0; a < c->n_runs; a++)
@@ -203,6 +231,8 @@ static int compare_pairs(struct comparing *c, struct eval_runs_task *t)
                 .b = c->columns[b].value,
                 .weight_a = c->columns[a].weight,
                 .weight_b = c->columns[b].weight,
+                .cluster = cluster,
+                .clusters = clusters,
                 .n = t->n,
                 .scale = t->scale,
                 .metric = t->metric,

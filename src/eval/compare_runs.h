@@ -65,6 +65,11 @@ struct eval_runs_pair {
     double h;
     /* others */
     double dz, t, df;
+    /* items that come in clusters: the mean difference with clustered errors, t (0: none; see
+     * stats_mean_clustered). The tests above take items for independent. */
+    size_t clusters;
+    double clustered_se, clustered_p;
+    struct stats_interval clustered;
     /* what would decide it, at this difference and spread: items in all for the wished power
      * (infinite: no difference was seen), and the difference that n items show with it */
     double items, detectable;
@@ -120,6 +125,8 @@ json_t *eval_runs_comparison_json(const struct eval_runs_comparison *c);
 struct eval_runs_scores {
     const double *a, *b;               /* [n] */
     const double *weight_a, *weight_b; /* [n], ratios only */
+    const uint32_t *cluster;           /* [n] numbers below clusters, or NULL */
+    size_t clusters;
     size_t n;
     enum eval_runs_scale scale;
     const char *metric;

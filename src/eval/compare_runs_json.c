@@ -52,7 +52,12 @@ static json_t *pair_json(const struct eval_runs_task *t, const struct eval_runs_
         base_json_number(p->unpaired_se), "decide", plan(p, o, decided));
     if (!j)
         return NULL;
-    int failed = 0;
+    int failed = json_object_set_new(
+        j, "clustered",
+        p->clusters ? json_pack("{s:I, s:o, s:o, s:o}", "clusters", (json_int_t)p->clusters, "se",
+                                base_json_number(p->clustered_se), "ci", interval(&p->clustered),
+                                "p", base_json_number(p->clustered_p))
+                    : json_null());
     if (binary) {
         json_t *m = mcnemar(p->only_a, p->only_b, &p->mcnemar);
         failed |= json_object_set_new(m, "both", json_integer((json_int_t)p->both)) |

@@ -229,6 +229,23 @@ out:
     return rc;
 }
 
+static int compare_clusters(const struct eval_runs_scores *s, const struct eval_runs_options *o,
+                            struct eval_runs_pair *p)
+{
+    struct stats_paired paired;
+    if (!s->cluster || s->clusters < 2 || s->clusters == s->n ||
+        (s->scale != EVAL_RUNS_BINARY && s->scale != EVAL_RUNS_NUMBER))
+        return 0;
+    int rc = stats_paired(s->a, s->b, s->n, s->cluster, s->clusters, o->level, &paired);
+    if (rc)
+        return rc;
+    p->clusters = s->clusters;
+    p->clustered_se = paired.se;
+    p->clustered_p = paired.p;
+    p->clustered = paired.interval;
+    return 0;
+}
+
 int eval_runs_pair_compare(const struct eval_runs_scores *s,
                            const struct eval_runs_options *options, struct eval_runs_pair *out)
 {
@@ -237,6 +254,8 @@ int eval_runs_pair_compare(const struct eval_runs_scores *s,
     int rc = s->scale == EVAL_RUNS_BINARY   ? compare_binary(s, options, out)
              : s->scale == EVAL_RUNS_NUMBER ? compare_numbers(s, options, out)
                                             : compare_ratios(s, options, out);
+    if (rc == 0)
+        rc = compare_clusters(s, options, out);
     out->overlap = overlap(&out->interval_a, &out->interval_b);
     return rc;
 }

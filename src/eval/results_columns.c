@@ -3,6 +3,7 @@
  * items; the order of doc_id pairs the first with the first.
  *
  * 1,000,000 items with one metric: 28 MB, and 20 MB for the order while sorting. */
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "eval/results_run.h"
@@ -81,6 +82,8 @@ static int reserve(struct results_filter *f)
     int rc = grow(&f->hash, capacity, sizeof *f->hash);
     if (rc == 0)
         rc = grow(&f->doc, capacity, sizeof *f->doc);
+    if (rc == 0)
+        rc = grow(&f->cluster, capacity, sizeof *f->cluster);
     for (size_t i = 0; i < f->n_metrics && rc == 0; i++) {
         rc = grow(&f->metrics[i].value, capacity, sizeof(double));
         if (rc == 0 && f->metrics[i].weight)
@@ -145,6 +148,15 @@ static int add_value(struct results_filter *f, const json_t *sample, const char 
     return 0;
 }
 
+/* The item's cluster as `assay` records it, as a number; an item without one is its own. */
+static uint32_t cluster_of(const json_t *sample, uint32_t doc, bool *clustered)
+{
+    const char *name =
+        json_string_value(json_object_get(json_object_get(sample, "assay"), "cluster"));
+    *clustered |= name != NULL;
+    return (uint32_t)(name ? base_hash64(name, strlen(name), 1) : base_hash64(&doc, sizeof doc, 2));
+}
+
 int results_columns_add(struct results_columns *c, const json_t *sample, const char *place)
 {
     const char *filter = json_string_value(json_object_get(sample, "filter")), *key;
@@ -160,6 +172,7 @@ int results_columns_add(struct results_columns *c, const json_t *sample, const c
         (rc = hash_of(sample, place, f->hash[f->n])))
         return rc;
     f->doc[f->n] = (uint32_t)json_integer_value(json_object_get(sample, "doc_id"));
+    f->cluster[f->n] = cluster_of(sample, f->doc[f->n], &f->clustered);
     for (i = 0; i < f->n_metrics; i++) {
         f->metrics[i].value[f->n] = results_missing();
         if (f->metrics[i].weight)
@@ -240,6 +253,10 @@ int results_columns_sort(struct results_columns *c)
             }
             f->doc[i] = order[i].doc;
         }
+        uint32_t *clusters = (uint32_t *)scratch; /* 8 bytes an item are enough for 4 */
+        for (size_t i = 0; i < f->n; i++)
+            clusters[i] = f->cluster[order[i].index];
+        memcpy(f->cluster, clusters, f->n * sizeof *clusters);
         base_free(order);
         base_free(scratch);
     }
@@ -259,6 +276,7 @@ void results_columns_free(struct results_columns *c)
         base_free(f->name);
         base_free(f->hash);
         base_free(f->doc);
+        base_free(f->cluster);
     }
     base_free(c->filters);
     *c = (struct results_columns){ 0 };
@@ -276,7 +294,11 @@ int results_column_take(const struct results_filter *f, const struct results_met
     out->doc = base_alloc(m->count, sizeof *out->doc);
     out->value = base_alloc(m->count, sizeof *out->value);
     out->weight = m->weight ? base_alloc(m->count, sizeof *out->weight) : NULL;
-    int rc = out->hash && out->doc && out->value && (out->weight || !m->weight) ? 0 : BASE_E_MEMORY;
+    out->cluster = f->clustered ? base_alloc(m->count, sizeof *out->cluster) : NULL;
+    int rc = out->hash && out->doc && out->value && (out->weight || !m->weight) &&
+                     (out->cluster || !f->clustered)
+                 ? 0
+                 : BASE_E_MEMORY;
     for (size_t i = 0; i < f->n && rc == 0; i++) {
         double v = m->value[i];
         if (results_is_missing(v))
@@ -288,6 +310,8 @@ int results_column_take(const struct results_filter *f, const struct results_met
         }
         memcpy(out->hash[out->n], f->hash[i], sizeof *out->hash);
         out->doc[out->n] = f->doc[i];
+        if (f->clustered)
+            out->cluster[out->n] = f->cluster[i];
         out->value[out->n] = v;
         if (m->weight)
             out->weight[out->n] = m->weight[i];
@@ -305,6 +329,7 @@ void eval_column_free(struct eval_column *c)
     base_free(c->doc);
     base_free(c->value);
     base_free(c->weight);
+    base_free(c->cluster);
     *c = (struct eval_column){ 0 };
 }
 

@@ -40,6 +40,8 @@ struct results_filter {
     size_t n, capacity;
     uint8_t (*hash)[16];
     uint32_t *doc;
+    uint32_t *cluster; /* [n], a hash of the cluster's name; of the item when it has none */
+    bool clustered;    /* some item has one */
     struct results_metric *metrics;
     size_t n_metrics;
 };

@@ -65,10 +65,11 @@ enum store_encoding {
     STORE_F64 = 3,  /* little-endian; results_missing(): no value */
     STORE_HASH = 4, /* 16 bytes */
 };
-#define STORE_PART_ITEMS  65536 /* items in a row of a column */
-#define STORE_COLUMN_HASH "#hash"
-#define STORE_COLUMN_DOC  "#doc"
-#define STORE_WEIGHT      "#weight:" /* before the metric's name */
+#define STORE_PART_ITEMS     65536 /* items in a row of a column */
+#define STORE_COLUMN_HASH    "#hash"
+#define STORE_COLUMN_DOC     "#doc"
+#define STORE_COLUMN_CLUSTER "#cluster" /* where items have clusters */
+#define STORE_WEIGHT         "#weight:" /* before the metric's name */
 
 /* Compressed text (zstd). Both give new blocks (base_free). */
 int store_compress(const char *text, size_t n, char **out, size_t *bytes);

@@ -203,8 +203,8 @@ struct looking {
     size_t metric_bytes;
     const char *filter; /* wanted, or NULL: the first that has the metric */
     char *found;        /* the filter */
-    int64_t hash, doc, value, weight;
-    int64_t last_hash, last_doc;
+    int64_t hash, doc, cluster, value, weight;
+    int64_t last_hash, last_doc, last_cluster;
     char *names; /* what there is, for the message */
     bool failed;
 };
@@ -218,8 +218,11 @@ static int look(void *context, const struct store_value *c, size_t n)
     size_t prefix = strlen(STORE_WEIGHT);
     if (strcmp(metric, STORE_COLUMN_HASH) == 0) {
         l->last_hash = position;
+        l->last_cluster = -1;
     } else if (strcmp(metric, STORE_COLUMN_DOC) == 0) {
         l->last_doc = position;
+    } else if (strcmp(metric, STORE_COLUMN_CLUSTER) == 0) {
+        l->last_cluster = position;
     } else if (strncmp(metric, STORE_WEIGHT, prefix) == 0) {
         if (l->value >= 0 && l->weight < 0 && strcmp(l->found, filter) == 0 &&
             strlen(metric + prefix) == l->metric_bytes &&
@@ -238,6 +241,7 @@ static int look(void *context, const struct store_value *c, size_t n)
             l->value = position;
             l->hash = l->last_hash;
             l->doc = l->last_doc;
+            l->cluster = l->last_cluster;
             if (!(l->found = base_strdup(filter)))
                 return BASE_E_MEMORY;
         }
@@ -315,12 +319,14 @@ int eval_store_column(struct eval_store *s, const char *id, const char *task, co
     struct looking l = { .metric = metric,
                          .hash = -1,
                          .doc = -1,
+                         .cluster = -1,
                          .value = -1,
                          .weight = -1,
                          .last_hash = -1,
                          .last_doc = -1 };
     struct gathering hash = { .what = GATHER_HASH }, doc = { .what = GATHER_DOC },
-                     value = { .what = GATHER_NUMBER }, weight = { .what = GATHER_NUMBER };
+                     cluster = { .what = GATHER_DOC }, value = { .what = GATHER_NUMBER },
+                     weight = { .what = GATHER_NUMBER };
     char *place = NULL, *name = NULL;
     *out = (struct eval_column){ 0 };
     size_t n = eval_results_split_key(metric, &l.filter);
@@ -338,9 +344,11 @@ int eval_store_column(struct eval_store *s, const char *id, const char *task, co
     if (rc || (rc = gather_column(s, id, task, l.hash, &hash)) ||
         (rc = gather_column(s, id, task, l.doc, &doc)) ||
         (rc = gather_column(s, id, task, l.value, &value)) ||
+        (l.cluster >= 0 && (rc = gather_column(s, id, task, l.cluster, &cluster))) ||
         (l.weight >= 0 && (rc = gather_column(s, id, task, l.weight, &weight))))
         goto out;
-    if (hash.n != value.n || doc.n != value.n || (l.weight >= 0 && weight.n != value.n)) {
+    if (hash.n != value.n || doc.n != value.n || (l.cluster >= 0 && cluster.n != value.n) ||
+        (l.weight >= 0 && weight.n != value.n)) {
         rc = damaged(s, "columns of different lengths");
         goto out;
     }
@@ -350,7 +358,12 @@ int eval_store_column(struct eval_store *s, const char *id, const char *task, co
         rc = BASE_E_MEMORY;
         goto out;
     }
-    struct results_filter f = { .name = l.found, .n = value.n, .hash = hash.data, .doc = doc.data };
+    struct results_filter f = { .name = l.found,
+                                .n = value.n,
+                                .hash = hash.data,
+                                .doc = doc.data,
+                                .cluster = cluster.data,
+                                .clustered = l.cluster >= 0 };
     struct results_metric m = { .name = name,
                                 .value = value.data,
                                 .weight = l.weight >= 0 ? weight.data : NULL };
@@ -369,6 +382,7 @@ out:
     base_free(l.names);
     base_free(hash.data);
     base_free(doc.data);
+    base_free(cluster.data);
     base_free(value.data);
     base_free(weight.data);
     return rc;

@@ -8,9 +8,9 @@
  * JSON, zstd
  *
  * A column is one metric of a task's items by (document hash, doc_id), 65,536 items a row, so that
- * a comparison of a million items reads some 25 MB in 50 rows. "#hash" and "#doc" of a filter say
- * which items; "#weight:NAME" goes with NAME. Rows of part 0 in the order of position tell which
- * metrics there are.
+ * a comparison of a million items reads some 25 MB in 50 rows. "#hash", "#doc" and "#cluster" of a
+ * filter say which items; "#weight:NAME" goes with NAME. Rows of part 0 in the order of position
+ * tell which metrics there are.
  *
  * A change of the tables gets a new version and a step from the one before in `steps`. */
 #include "base/library.h"

@@ -256,8 +256,11 @@ static int add_columns(struct adding *a, const struct added_task *t)
             if (rc == 0)
                 rc = add_part(a, task, position + 1, part, f->name, STORE_COLUMN_DOC, count,
                               STORE_U32, f->doc + from, count * sizeof *f->doc);
+            if (rc == 0 && f->clustered)
+                rc = add_part(a, task, position + 2, part, f->name, STORE_COLUMN_CLUSTER, count,
+                              STORE_U32, f->cluster + from, count * sizeof *f->cluster);
         }
-        position += 2;
+        position += 2 + f->clustered;
         for (size_t i = 0; i < f->n_metrics && rc == 0; i++) {
             const struct results_metric *m = &f->metrics[i];
             if (m->other || m->count == 0)

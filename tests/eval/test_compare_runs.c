@@ -294,6 +294,17 @@ static void test_many_runs(void **state)
     close_to(c.overall.micro_difference, (s->only_a + w->only_a - s->only_b - w->only_b) / 600,
              1e-12);
     close_to(c.overall.micro_b, s->only_a + w->only_a, 0);
+    /* "words": clusters of three; se = sqrt(C/(C-1) sum_c (sum_i (d_i - mean))^2) / n */
+    double squares_of_sums = 0;
+    assert_int_equal(s->clusters, 0);
+    assert_int_equal(w->clusters, 67);
+    for (size_t k = 0; k < 200; k += 3) {
+        double sum = 0;
+        for (size_t i = k; i < k + 3 && i < 200; i++)
+            sum += run_right(0, i + 1000) - run_right(1, i + 1000) - w->difference;
+        squares_of_sums += sum * sum;
+    }
+    close_to(w->clustered_se, sqrt(67.0 / 66 * squares_of_sums) / 200, 1e-12);
     eval_runs_comparison_free(&c);
     for (unsigned k = 0; k < 4; k++) {
         eval_run_close(runs[k]);

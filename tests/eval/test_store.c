@@ -70,6 +70,10 @@ static void check_same(const char *directory, const char *id, const char *store)
             assert_int_equal(x.n, y.n);
             assert_int_equal(x.binary, y.binary);
             assert_int_equal(!x.weight, !y.weight);
+            assert_int_equal(!x.cluster, !y.cluster);
+            assert_int_equal(!x.cluster, t == 0);
+            if (x.cluster)
+                assert_memory_equal(x.cluster, y.cluster, x.n * sizeof *x.cluster);
             assert_memory_equal(x.hash, y.hash, x.n * sizeof *x.hash);
             assert_memory_equal(x.doc, y.doc, x.n * sizeof *x.doc);
             assert_memory_equal(x.value, y.value, x.n * sizeof *x.value);
