@@ -17,7 +17,7 @@ struct eval_paired {
     struct stats_interval ci; /* t with C - 1 degrees of freedom; NaN without se */
     double p_t;               /* two-sided, difference = 0, by t; NaN where all d are the same */
     /* Two-sided sign-flip test of the cluster sums (Fisher 1935): no assumption but that under the
-     * null a and b could be exchanged. All 2^C assignments for C <= 16, else 20,000 random ones,
+     * null a and b could be exchanged. All 2^C assignments for C <= 20, else 20,000 random ones,
      * p = (1 + those at least as extreme) / 20,001. */
     double p_flip;
 };
@@ -222,15 +222,14 @@ int eval_zlib_bytes(const char *text, size_t bytes, size_t *out);
 int eval_baseline_score(const char *const *texts, const size_t *bytes, const bool *label, size_t n,
                         size_t folds, uint64_t seed, double *scores, size_t *fold);
 
-/* How well a score tells members from others. */
+/* How well a score tells members from others (stats_rank). */
 struct eval_member_power {
     size_t members, others;       /* with a finite score */
     double auc;                   /* Mann-Whitney, ties count half */
     double auc_se;                /* DeLong, DeLong and Clarke-Pearson 1988 */
-    struct stats_interval auc_ci; /* normal on the logit scale, from auc_se */
+    struct stats_interval auc_ci; /* normal on the logit scale; bootstrap where auc_se is 0 */
     double tpr;                   /* largest true positive rate with at most `fpr` false ones */
-    struct stats_interval tpr_ci; /* percentile bootstrap, members and others resampled apart */
-    double fpr_reached;
+    struct stats_interval tpr_ci; /* percentile bootstrap over texts */
 };
 /* scores, label [n]; NaN scores are left out. At least one of each class. */
 int eval_member_judge(const double *scores, const bool *label, size_t n, double fpr, double level,

@@ -203,11 +203,11 @@ static int judge(struct state *s)
 static json_t *json_power(const struct state *s, const struct score *x, bool with_lead)
 {
     const struct eval_member_power *p = &x->power;
-    json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "auc",
-                          base_json_number(p->auc), "stderr", base_json_number(p->auc_se), "ci",
-                          cli_json_interval(&p->auc_ci), "tpr", base_json_number(p->tpr), "tpr_ci",
-                          cli_json_interval(&p->tpr_ci), "fpr", base_json_number(p->fpr_reached),
-                          "members", (json_int_t)p->members, "others", (json_int_t)p->others);
+    json_t *o =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "auc", base_json_number(p->auc), "stderr",
+                  base_json_number(p->auc_se), "ci", cli_json_interval(&p->auc_ci), "tpr",
+                  base_json_number(p->tpr), "tpr_ci", cli_json_interval(&p->tpr_ci), "members",
+                  (json_int_t)p->members, "others", (json_int_t)p->others);
     if (o && with_lead && !s->no_baseline)
         json_object_set_new(
             o, "lead",

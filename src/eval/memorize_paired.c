@@ -6,13 +6,12 @@
  * The sign-flip test flips whole clusters: under the null "a and b could be exchanged" every
  * assignment of signs to the cluster sums is as likely as the one seen. */
 #include "base/memory.h"
-#include "base/rng.h"
 #include <assay/memorize.h>
 #include <gsl/gsl_cdf.h>
 #include <math.h>
 #include <stdlib.h>
 
-enum { EXACT_CLUSTERS = 16, RANDOM_FLIPS = 20000 };
+enum { RANDOM_FLIPS = 20000 };
 
 struct member {
     size_t cluster;
@@ -25,42 +24,6 @@ static int by_cluster(const void *a, const void *b)
     if (x->cluster != y->cluster)
         return x->cluster < y->cluster ? -1 : 1;
     return x->d < y->d ? -1 : x->d > y->d; /* so that the sums do not depend on the order */
-}
-
-/* Share of sign assignments whose |sum| is at least the one seen. Equal sums must count as equal
- * in spite of rounding: hence the tolerance. */
-static double flip_test(const double *sums, size_t c, uint64_t seed)
-{
-    double seen = 0, size = 0;
-    for (size_t i = 0; i < c; i++) {
-        seen += sums[i];
-        size += fabs(sums[i]);
-    }
-    double bound = fabs(seen) - 1e-12 * size;
-    if (c <= EXACT_CLUSTERS) {
-        size_t all = (size_t)1 << c, extreme = 0;
-        for (size_t s = 0; s < all; s++) {
-            double sum = 0;
-            for (size_t i = 0; i < c; i++)
-                sum += s >> i & 1 ? -sums[i] : sums[i];
-            extreme += fabs(sum) >= bound;
-        }
-        return (double)extreme / (double)all;
-    }
-    long extreme = 0;
-#pragma omp parallel for num_threads(base_threads()) schedule(static) reduction(+ : extreme)
-    for (int r = 0; r < RANDOM_FLIPS; r++) {
-        struct base_rng rng = base_rng_make(seed, BASE_RNG_BOOTSTRAP, (uint64_t)r);
-        double sum = 0;
-        uint32_t bits = 0;
-        for (size_t i = 0; i < c; i++) {
-            if (i % 32 == 0)
-                bits = base_rng_u32(&rng);
-            sum += bits >> (i % 32) & 1 ? -sums[i] : sums[i];
-        }
-        extreme += fabs(sum) >= bound;
-    }
-    return (double)(1 + extreme) / (double)(1 + RANDOM_FLIPS);
 }
 
 static void test_and_interval(struct eval_paired *o, double squares, double level)
@@ -117,7 +80,9 @@ int eval_paired_compare(const double *a, const double *b, const size_t *cluster,
     }
     if (out->clusters >= 2)
         test_and_interval(out, squares, level);
-    out->p_flip = flip_test(sums, out->clusters, seed);
+    struct stats_permutation flips;
+    rc = stats_permutation_paired(sums, out->clusters, STATS_TWO_SIDED, RANDOM_FLIPS, seed, &flips);
+    out->p_flip = rc ? NAN : flips.p;
 out:
     base_free(m);
     base_free(sums);

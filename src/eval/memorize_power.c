@@ -1,20 +1,19 @@
-/* How well a score tells members from others.
+/* How well a score tells members from others, and whether one does better than another.
  *
- * AUC = P(score of a member > score of another) + P(equal)/2. DeLong's variance: with V10(i) the
- * share of others that member i beats and V01(j) the share of members that beat other j,
+ * A score's AUC and true positive rate are those of stats_rank. The difference of two AUCs on the
+ * same texts has DeLong's variance: with V10(i) the share of others that member i beats and V01(j)
+ * the share of members that beat other j,
  *
- *   Var(AUC) = S10 / m + S01 / n,   S10, S01 the sample variances of V10, V01,
+ *   Var(AUC_a - AUC_b) = S10 / m + S01 / n,
  *
- * and of a difference of two AUCs on the same texts, the variance of the differences V10_a - V10_b,
- * V01_a - V01_b instead (DeLong, DeLong and Clarke-Pearson 1988). Both by midranks in O(n log n)
- * (Sun and Xu 2014): V10(i) = (R(i) - R_members(i)) / n. */
+ * S10, S01 the sample variances of V10_a - V10_b and V01_a - V01_b (DeLong, DeLong and
+ * Clarke-Pearson 1988), by midranks in O(n log n) (Sun and Xu 2014): V10(i) = (R(i) -
+ * R_members(i)) / n. */
 #include "base/memory.h"
-#include "base/rng.h"
 #include <assay/memorize.h>
 #include <gsl/gsl_cdf.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct ranked {
     double value;
@@ -89,115 +88,27 @@ static int divide(const double *a, const double *b, const bool *label, size_t n,
                           *members, *others);
 }
 
-static int descending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x > y ? -1 : x < y;
-}
-
-/* m members and n others, each in descending order. A threshold takes every score at or above it.
- */
-static double tpr_at(const double *members, size_t m, const double *others, size_t n, double fpr,
-                     double *reached)
-{
-    size_t allowed = (size_t)floor(fpr * (double)n + 1e-9), k = 0, false_positives = 0;
-    double bound = allowed < n ? others[allowed] : -INFINITY; /* must stay above this */
-    while (k < m && members[k] > bound)
-        k++;
-    if (reached) {
-        while (k && false_positives < n && others[false_positives] >= members[k - 1])
-            false_positives++;
-        *reached = (double)false_positives / (double)n;
-    }
-    return (double)k / (double)m;
-}
-
-static void draw_sorted(struct base_rng *rng, const double *from, size_t n, uint32_t *count,
-                        double *to)
-{
-    size_t at = 0;
-    memset(count, 0, n * sizeof *count);
-    for (size_t i = 0; i < n; i++)
-        count[base_rng_below(rng, n)]++;
-    for (size_t i = 0; i < n; i++)
-        for (uint32_t c = 0; c < count[i]; c++)
-            to[at++] = from[i];
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* s: members [m] and others [n], each descending: resamples stay so when drawn as counts. */
-static int tpr_interval(const double *s, size_t m, size_t n, double fpr, double level,
-                        size_t resamples, uint64_t seed, struct stats_interval *out)
-{
-    int threads = base_threads();
-    size_t each = m + n;
-    double *values = base_alloc(resamples, sizeof *values);
-    double *room = base_alloc((size_t)threads, each * sizeof *room);
-    uint32_t *counts = base_alloc((size_t)threads, each * sizeof *counts);
-    int rc = values && room && counts ? 0 : BASE_E_MEMORY;
-    if (rc == 0) {
-#pragma omp parallel for num_threads(threads) schedule(static)
-        for (int t = 0; t < threads; t++) {
-            double *draw = room + (size_t)t * each;
-            uint32_t *count = counts + (size_t)t * each;
-            for (size_t b = (size_t)t; b < resamples; b += (size_t)threads) {
-                struct base_rng rng = base_rng_make(seed, BASE_RNG_BOOTSTRAP, b);
-                draw_sorted(&rng, s, m, count, draw);
-                draw_sorted(&rng, s + m, n, count, draw + m);
-                values[b] = tpr_at(draw, m, draw + m, n, fpr, NULL);
-            }
-        }
-        qsort(values, resamples, sizeof *values, ascending);
-        rc = stats_bootstrap_percentile(values, resamples, level, out);
-    }
-    base_free(values);
-    base_free(room);
-    base_free(counts);
-    return rc;
-}
-
-/* Normal on the logit scale, carried back: it cannot leave (0, 1). NaN at AUC 0 or 1, where the
- * standard error is 0 too and says nothing. */
-static int auc_interval(double auc, double se, double level, struct stats_interval *out)
-{
-    *out = (struct stats_interval){ NAN, NAN };
-    if (!(auc > 0 && auc < 1) || !isfinite(se))
-        return 0;
-    int rc = stats_interval_normal(log(auc / (1 - auc)), se / (auc * (1 - auc)), level, out);
-    if (rc == 0)
-        *out = (struct stats_interval){ 1 / (1 + exp(-out->low)), 1 / (1 + exp(-out->high)) };
-    return rc;
-}
-
 int eval_member_judge(const double *scores, const bool *label, size_t n, double fpr, double level,
                       size_t resamples, uint64_t seed, struct eval_member_power *out)
 {
     *out = (struct eval_member_power){ 0 };
-    if (!(fpr >= 0 && fpr < 1) || resamples == 0)
-        return base_error_set(BASE_E_ARGUMENT,
-                              "a false positive rate is at least 0 and below 1, not %g", fpr);
     double *s = base_alloc(2 * n, sizeof *s);
     if (!s)
         return BASE_E_MEMORY;
-    double *V = s + n;
+    double *truth = s + n;
+    struct stats_metric rank[STATS_RANKS];
+    struct stats_bootstrap_options o = { .resamples = resamples, .seed = seed, .level = level };
     int rc = divide(scores, NULL, label, n, s, NULL, &out->members, &out->others);
+    for (size_t i = 0; rc == 0 && i < out->members + out->others; i++)
+        truth[i] = i < out->members;
     if (rc == 0)
-        rc = components(s, out->members, out->others, V);
+        rc = stats_rank(s, truth, out->members + out->others, fpr, &o, rank);
     if (rc == 0) {
-        out->auc = stats_mean(V, out->members);
-        out->auc_se = delong_se(V, out->members, out->others);
-        rc = auc_interval(out->auc, out->auc_se, level, &out->auc_ci);
-    }
-    if (rc == 0) {
-        qsort(s, out->members, sizeof *s, descending);
-        qsort(s + out->members, out->others, sizeof *s, descending);
-        out->tpr = tpr_at(s, out->members, s + out->members, out->others, fpr, &out->fpr_reached);
-        rc = tpr_interval(s, out->members, out->others, fpr, level, resamples, seed, &out->tpr_ci);
+        out->auc = rank[STATS_ROC_AUC].value;
+        out->auc_se = rank[STATS_ROC_AUC].se;
+        out->auc_ci = rank[STATS_ROC_AUC].interval;
+        out->tpr = rank[STATS_TPR_AT_FPR].value;
+        out->tpr_ci = rank[STATS_TPR_AT_FPR].interval;
     }
     base_free(s);
     return rc;
