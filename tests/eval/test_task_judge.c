@@ -319,6 +319,86 @@ static void skipped_items(void **state)
     json_decref(results);
 }
 
+static bool near(const json_t *a, const json_t *b)
+{
+    if (json_is_array(a)) {
+        bool same = json_array_size(a) == json_array_size(b);
+        for (size_t i = 0; same && i < json_array_size(a); i++)
+            same = near(json_array_get(a, i), json_array_get(b, i));
+        return same;
+    }
+    return json_is_number(a) && json_is_number(b) &&
+           fabs(json_number_value(a) - json_number_value(b)) < 1e-12;
+}
+
+/* Random answers as lm-eval's filters and process_results judge them (tests/oracle/tasks.py). */
+static void judged_as_lm_eval(void **state)
+{
+    (void)state;
+    json_t *fixture = NULL, *items, *want;
+    const char *file;
+    size_t i, compared = 0;
+    assert_int_equal(base_json_load(&fixture, "tests/eval/data/tasks/lm_eval.json"), 0);
+    json_object_foreach(json_object_get(fixture, "judged"), file, items)
+    {
+        struct eval_task_options o = EVAL_TASK_OPTIONS_DEFAULT;
+        struct eval_task *t;
+        char path[256];
+        snprintf(path, sizeof path, "tests/eval/data/judge/%s", file);
+        if (eval_task_open(&t, path, &o))
+            fail_msg("%s", base_error_message());
+        json_array_foreach(items, i, want)
+        {
+            struct eval_item item;
+            struct eval_response r[16] = { 0 };
+            json_t *samples = NULL, *sample, *value;
+            assert_int_equal(eval_task_next(t, &item), 1);
+            const json_t *responses = json_object_get(want, "responses");
+            assert_int_equal(json_array_size(responses), item.n_requests);
+            for (size_t k = 0; k < item.n_requests; k++) {
+                const json_t *given = json_array_get(responses, k), *one = json_array_get(given, 0);
+                r[k].tokens = 1;
+                if (json_is_array(one)) {
+                    r[k].logprob = json_number_value(json_array_get(one, 0));
+                    r[k].greedy = json_is_true(json_array_get(one, 1));
+                } else if (json_is_real(one)) {
+                    r[k].logprob = json_number_value(one);
+                } else {
+                    r[k].n_texts = json_array_size(given);
+                    r[k].texts = base_alloc(r[k].n_texts, sizeof *r[k].texts);
+                    for (size_t j = 0; j < r[k].n_texts; j++)
+                        r[k].texts[j] = base_strdup(json_string_value(json_array_get(given, j)));
+                }
+            }
+            if (eval_task_judge(t, &item, r, &samples))
+                fail_msg("%s: %s", file, base_error_message());
+            size_t f;
+            json_array_foreach(samples, f, sample)
+            {
+                const char *filter = json_string_value(json_object_get(sample, "filter")), *name;
+                const json_t *left = json_object_get(json_object_get(want, "filtered"), filter);
+                const json_t *ours = json_array_get(json_object_get(sample, "filtered_resps"), 0);
+                if (json_is_string(left))
+                    assert_string_equal(json_string_value(ours), json_string_value(left));
+                json_object_foreach(json_object_get(json_object_get(want, "metrics"), filter), name,
+                                    value)
+                {
+                    if (!near(value, json_object_get(sample, name)))
+                        fail_msg("%s, item %zu, filter %s: %s differs", file, i, filter, name);
+                    compared++;
+                }
+            }
+            for (size_t k = 0; k < item.n_requests; k++)
+                eval_response_clear(&r[k]);
+            json_decref(samples);
+            eval_item_clear(&item);
+        }
+        eval_task_free(t);
+    }
+    assert_int_equal(compared, 6 * (8 + 5 + 3 + 5));
+    json_decref(fixture);
+}
+
 /* Whatever allocation fails: an error and no leak, or the very same record and figures. */
 static void allocation_failures(void **state)
 {
@@ -371,10 +451,15 @@ static void allocation_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(choices),       cmocka_unit_test(odd_labels),
-        cmocka_unit_test(generation),    cmocka_unit_test(rolling),
-        cmocka_unit_test(intervals),     cmocka_unit_test(class_metrics),
-        cmocka_unit_test(skipped_items), cmocka_unit_test(allocation_failures),
+        cmocka_unit_test(choices),
+        cmocka_unit_test(odd_labels),
+        cmocka_unit_test(generation),
+        cmocka_unit_test(rolling),
+        cmocka_unit_test(intervals),
+        cmocka_unit_test(class_metrics),
+        cmocka_unit_test(skipped_items),
+        cmocka_unit_test(judged_as_lm_eval),
+        cmocka_unit_test(allocation_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,10 +10,11 @@ examples (lm-eval's draw, seed 1234, --fewshot-rng python):
 
     python tests/oracle/tasks.py [--assay ./assay] [--shared ../shared] [--items 200]
 
-With --fixture FILE it writes what lm-eval gives for the tasks in tests/eval/data/tasks, for
-tests/eval/test_task_lmeval.c.
+With --fixture FILE it writes what lm-eval gives for the tasks in tests/eval/data/tasks (prompts), and what
+it makes of random answers for those in tests/eval/data/judge: tests/eval/data/tasks/lm_eval.json, which
+tests/eval/test_task_prompt.c and test_task_judge.c read.
 """
-import argparse, bz2, contextlib, copy, json, logging, os, subprocess, sys, tempfile
+import argparse, bz2, contextlib, copy, json, logging, os, random, subprocess, sys, tempfile
 
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -207,6 +208,44 @@ def compare(label, ours, reference, hashes):
                 break
 
 
+def numpy_plain(o):
+    return o.tolist()
+
+
+def judged(path):
+    """What lm-eval makes of answers drawn at random: answers and each filter's metrics, item by item."""
+    config = load_yaml(path)
+    folder = os.path.dirname(path)
+    for split, file in config["dataset_kwargs"]["data_files"].items():
+        config["dataset_kwargs"]["data_files"][split] = os.path.abspath(f"{folder}/{file}")
+    task = ConfigurableTask(config=config)
+    task.set_config(key="num_fewshot", value=0)
+    task.set_fewshot_seed(seed=1234)
+    with open(os.devnull, "w") as null, contextlib.redirect_stderr(null):
+        task.build_all_requests()
+    rnd = random.Random(path.split("/")[-1])
+    starts = ["", " ", "The answer is \"", "answer is ", "so 3 = ", "The ", "= "]
+    ends = ["", ".", "\".", " \n", "!", " x", " = two"]
+    items = {}
+    for i in task.instances:
+        if i.request_type == "generate_until":
+            words = [o.strip() for o in i.doc["options"]] + 6 * [i.doc["options"][i.doc["label"]]] + ["one", "two", "X", "none"]
+            i.resps = [rnd.choice(starts) + rnd.choice(words) + rnd.choice(ends) for _ in range(task.config.repeats)]
+        elif i.request_type == "loglikelihood":
+            i.resps = [(rnd.choice([-1.5, -2.25, -rnd.random() * 9]), rnd.random() < 0.4)]
+        else:
+            i.resps = [-rnd.random() * 99]
+        items.setdefault(i.metadata[1], []).append(i)
+    task.apply_filters()
+    out = []
+    for doc_id in sorted(items):
+        requests = sorted(items[doc_id], key=lambda i: i.idx)
+        metrics = {f: task.process_results(requests[0].doc, [r.filtered_resps[f] for r in requests]) for f in requests[0].filtered_resps}
+        out.append({"responses": [r.resps for r in requests], "filtered": {f: requests[0].filtered_resps[f] for f in requests[0].filtered_resps},
+                    "metrics": metrics})
+    return out
+
+
 if args.fixture:
     folder = "tests/eval/data/tasks"
     out = {}
@@ -218,8 +257,10 @@ if args.fixture:
             for split, path in config["dataset_kwargs"]["data_files"].items():
                 config["dataset_kwargs"]["data_files"][split] = os.path.abspath(f"{folder}/{path}")
             out[f"{file} {shots}"] = from_lm_eval(config, shots, None)
+    folder = "tests/eval/data/judge"
+    judge = {file: judged(f"{folder}/{file}") for file in sorted(os.listdir(folder)) if file.endswith(".yaml")}
     with open(args.fixture, "w", encoding="utf-8") as f:
-        json.dump({"lm_eval": lm_eval.__version__, "tasks": out}, f, ensure_ascii=False, indent=1)
+        json.dump({"lm_eval": lm_eval.__version__, "tasks": out, "judged": judge}, f, default=numpy_plain, ensure_ascii=False, indent=1)
     sys.exit(0)
 
 everything = ["arc_easy", "arc_challenge", "hellaswag", "winogrande", "piqa", "boolq", "sst2", "lambada_openai", "openbookqa",
