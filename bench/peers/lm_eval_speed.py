@@ -21,7 +21,7 @@ from pathlib import Path
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false", TRANSFORMERS_VERBOSITY="error",
                   OMP_WAIT_POLICY="passive")
-SETS = {"choice": "arc_easy_5shot", "rolling": "rolling"}
+SETS = {"choice": "arc_easy_5shot", "rolling": "rolling_long"}
 
 
 def oracle():

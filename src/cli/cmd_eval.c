@@ -8,6 +8,7 @@
 #include "dist/dist.h"
 #include "eval/runner_pairs.h"
 #include "eval/store.h"
+#include <assay/chat.h>
 #include <assay/results.h>
 #include <assay/runner.h>
 #include <stdarg.h>
@@ -60,6 +61,7 @@ struct state {
     size_t n_strategies;
     struct model *model;
     struct eval_backend *backend;
+    struct eval_chat *chat; /* NULL: plain prompts, or an endpoint's own template */
     size_t *samples, n_samples;
     char **tasks;
     size_t n_tasks;
@@ -194,6 +196,19 @@ static int parse_policies(const struct arguments *a, struct eval_backend_options
 
 /* ---- opening ---- */
 
+/* By the model's own template; an assistant's message at the end is to be gone on with. */
+static int render_chat(void *context, const json_t *messages, char **text)
+{
+    const json_t *last = json_array_get(messages, json_array_size(messages) - 1);
+    const char *role = json_string_value(json_object_get(last, "role"));
+    bool goes_on = role && strcmp(role, "assistant") == 0;
+    size_t bytes;
+    struct eval_chat_request request = { .messages = messages,
+                                         .add_generation_prompt = !goes_on,
+                                         .continue_final = goes_on };
+    return eval_chat_render(context, &request, text, &bytes);
+}
+
 /* For an endpoint, which has its own template: the messages themselves. */
 static int pass_messages(void *context, const json_t *messages, char **text)
 {
@@ -220,7 +235,8 @@ static int open_part(struct state *s, const char *task, enum eval_strategy_kind 
     o.n_samples = s->n_samples;
     o.seed = (uint64_t)cli_common.seed;
     if (a->chat) {
-        o.chat = pass_messages;
+        o.chat = s->chat ? render_chat : pass_messages;
+        o.chat_context = s->chat;
         o.chat_single_turn = a->single_turn;
     }
     p->task = base_strdup(task);
@@ -309,6 +325,8 @@ static int describe_run(struct state *s, const char *command)
     s->config = json_pack("{s:s, s:o, s:o, s:o, s:o}", "command", command, "model",
                           eval_backend_describe(s->backend), "tasks", tasks, "options",
                           describe_options(s), "environment", environment);
+    if (s->config && s->chat)
+        json_object_set_new(s->config, "chat_template", json_string(eval_chat_source(s->chat)));
     return s->config ? 0 : base_error_set(BASE_E_MEMORY, "out of memory: the run's record");
 }
 
@@ -538,8 +556,7 @@ static int open_model(struct state *s)
         return rc;
     rc = eval_backend_local(&s->backend, s->model, &o);
     if (rc == 0 && s->a.chat)
-        rc = base_error_set(BASE_E_UNSUPPORTED,
-                            "--chat is for endpoints: models in this process get plain prompts");
+        rc = eval_chat_open(&s->chat, cli_common.model, NULL);
     return rc ? cli_fail(&cli_command_eval) : 0;
 }
 
@@ -613,6 +630,7 @@ static void state_free(struct state *s)
     base_free(s->stored);
     eval_run_writer_free(s->writer);
     eval_runner_free(s->runner);
+    eval_chat_close(s->chat);
     eval_backend_free(s->backend);
     model_free(s->model);
     json_decref(s->config);

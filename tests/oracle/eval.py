@@ -96,6 +96,7 @@ SETS = {
     "boolq": ("boolq", CHOICE, '"{{query}}"', 0),
     "lambada": ("lambada_openai", LAST_WORD, None, 0),
     "rolling": ("lambada_openai", ROLLING, None, 0),
+    "rolling_long": ("lambada_openai", ROLLING, None, 0),  # ten passages in one text: several windows
 }
 
 
@@ -112,13 +113,16 @@ def write_task(name, data, limit, out, tokenizer=None):
     lines = subprocess.run(["zstd", "-dc", source], check=True, capture_output=True).stdout.decode("utf-8").splitlines()
     left_out = 0
     with open(plain, "w", encoding="utf-8") as g:
+        if name == "rolling_long":
+            texts = [json.loads(line)["context"] for line in lines[: limit * 10]]
+            lines = [json.dumps({"context": "\n\n".join(texts[i : i + 10]), "continuation": ""}) for i in range(0, len(texts), 10)]
         for line in lines[: max(limit * 2, 400)]:
             doc = json.loads(line)
             if "choices" in doc:  # lm-eval's loader needs every document to have the same keys
                 doc = {k: doc[k] for k in ("query", "choices", "gold")}
             else:
                 doc = {k: doc[k] for k in ("context", "continuation")}
-            if tokenizer and name != "rolling" and crashes_lm_eval(name, doc, tokenizer):
+            if tokenizer and not name.startswith("rolling") and crashes_lm_eval(name, doc, tokenizer):
                 left_out += 1
                 continue
             g.write(json.dumps(doc, ensure_ascii=False) + "\n")
@@ -228,7 +232,7 @@ def main():
             write_task(n, a.data, a.limit, out, tokenizer)
         result, samples = run_assay(a.assay, a.model, names, a.limit, out)
         for rolling in (False, True):
-            group = [n for n in names if (n == "rolling") == rolling]
+            group = [n for n in names if n.startswith("rolling") == rolling]
             if not group:
                 continue
             theirs = run_lm_eval(a.model, group, a.limit, out, rolling)
