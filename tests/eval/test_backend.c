@@ -348,6 +348,54 @@ static void too_long(void **state)
     model_free(m);
 }
 
+/* lm-eval's split where a token spans the border: the context as encoded by itself, then what is
+ * left of the whole behind as many tokens. */
+static void join_as_lm_eval(void **state)
+{
+    (void)state;
+    struct model *m = load();
+    const struct tokenizer *t;
+    struct eval_backend_options o = { .lm_eval_join = true };
+    struct eval_backend *common, *theirs;
+    static const char *const border[][2] = { { "The ca", "t sat on the mat" },
+                                             { "The little hou", "se was warm" },
+                                             { "The dog", " ran" } };
+    size_t spanning = 0;
+    assert_int_equal(model_tokenizer(m, &t), 0);
+    assert_int_equal(eval_backend_local(&common, m, NULL), 0);
+    assert_int_equal(eval_backend_local(&theirs, m, &o), 0);
+    assert_string_not_equal(eval_backend_identity(common), eval_backend_identity(theirs));
+    for (size_t i = 0; i < 3; i++) {
+        char whole[100];
+        struct eval_ids before, all;
+        struct eval_request r = pair(border[i][0], border[i][1]);
+        const struct eval_request *list[] = { &r };
+        struct eval_response a = { 0 }, b = { 0 };
+        snprintf(whole, sizeof whole, "%s%s", border[i][0], border[i][1]);
+        assert_int_equal(eval_backend_ask(common, list, 1, &a, NULL, NULL), 0);
+        assert_int_equal(eval_backend_ask(theirs, list, 1, &b, NULL, NULL), 0);
+        assert_int_equal(
+            eval_encode(t, "", border[i][0], strlen(border[i][0]), EVAL_BOS_AUTO, &before), 0);
+        assert_int_equal(eval_encode(t, "", whole, strlen(whole), EVAL_BOS_AUTO, &all), 0);
+        assert_true(a.boundary_retokenized == b.boundary_retokenized);
+        spanning += a.boundary_retokenized;
+        assert_int_equal(b.tokens, all.count - before.count);
+        memcpy(all.at, before.at, before.count * sizeof *all.at);
+        struct eval_pair p = { .ids = all, .context_count = before.count };
+        double sum, first;
+        bool greedy;
+        score_alone(m, &p, &sum, &greedy, &first);
+        assert_true(b.logprob == sum && b.first_logprob == first);
+        assert_true((a.logprob == b.logprob) == !a.boundary_retokenized);
+        eval_ids_free(&before);
+        eval_ids_free(&all);
+    }
+    assert_true(spanning > 0 && spanning < 3);
+    eval_backend_free(common);
+    eval_backend_free(theirs);
+    model_free(m);
+}
+
 struct seen {
     size_t calls[PAIRS];
     size_t stop_after, total;
@@ -462,6 +510,7 @@ int main(void)
         cmocka_unit_test(rolling_as_defined),
         cmocka_unit_test(texts_as_generated),
         cmocka_unit_test(too_long),
+        cmocka_unit_test(join_as_lm_eval),
         cmocka_unit_test(tells_each_once),
         cmocka_unit_test(memory_runs_out),
     };
