@@ -3,7 +3,24 @@
  * dynamic linker costs. */
 #include "cli/internal.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* libgomp's threads wait for each other by spinning, by default for some milliseconds, before they
+ * let the system know that they wait. On a machine with other work the one they wait for may be
+ * the one that is kept from running, and a run takes several times as long. A short spin costs
+ * nothing that can be measured where the machine is free. libgomp reads its setting before main
+ * begins, so the program starts itself once more with it; whoever sets it is left alone. */
+static void spin_less(char **argv)
+{
+    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY") ||
+        setenv("GOMP_SPINCOUNT", "10000", 1)) {
+        return;
+    }
+    execv("/proc/self/exe", argv);
+    unsetenv("GOMP_SPINCOUNT"); /* it did not work: go on as we are */
+}
 
 static int run(int argc, char **argv)
 {
@@ -35,6 +52,7 @@ static int run(int argc, char **argv)
         }
         return cli_unknown(argc - 1, argv + 1);
     }
+    spin_less(argv);
     argv[words] = (char *)(uintptr_t)command->name;
     return command->run(argc - words, argv + words);
 }
