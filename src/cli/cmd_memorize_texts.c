@@ -29,8 +29,8 @@ const struct cli_command cli_command_memorize_texts = {
         "never saw the model: naive Bayes on the texts' words, cross-validated. Where it does as "
         "well, the two sets differ in their words, and a score that tells them apart shows that, "
         "not memorization; the command says so.\n\n"
-        "  assay memorize texts -m builtin:tiny --text '{prompt} {answer}.' --label repeats "
-        "models/heldout/lockers.jsonl\n"
+        "  assay memorize texts -m builtin:tiny --text '{prompt} {answer}.' \\\n"
+        "    --label repeats models/heldout/lockers.jsonl\n"
         "  assay memorize texts -m gpt2-xl --reference gpt2 --members seen.txt --others new.txt",
     .run = run,
 };
