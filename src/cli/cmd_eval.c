@@ -34,8 +34,7 @@ const struct cli_command cli_command_eval = {
         "Requests with a common beginning share its computation; batches, threads, ranks (mpirun "
         "-n 4 assay eval ...) never change a result.\n\n"
         "  assay eval -m builtin:tiny -t facts -o run\n"
-        "  assay eval -m MODEL -t arc_easy,hellaswag --num-fewshot 5 --data sets --limit 200 -o "
-        "run",
+        "  assay eval -m MODEL -t arc_easy,piqa --num-fewshot 5 --data sets -o run",
     .run = run,
 };
 
