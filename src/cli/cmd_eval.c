@@ -479,7 +479,7 @@ static void write_notes(struct state *s, const json_t *runner, const json_t *bac
     if ((kept = counted(runner, "boundary_retokenized")))
         note(s,
              "%lld of %lld continuations join their context within a token: scored from that "
-             "token on (lm-eval would score other tokens).",
+             "token on (--join lm-eval: as lm-eval).",
              kept, n);
     if ((kept = counted(runner, "from_journal")))
         note(s, "%lld of %lld answers were there already in %s.", kept, n, s->a.output);

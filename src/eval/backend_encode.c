@@ -24,6 +24,12 @@ static int fit(const struct eval_local *b, struct eval_encoded *e, size_t tail, 
         e->skipped = true;
         return 0;
     }
+    if (b->options.overlength == EVAL_OVERLENGTH_ERROR)
+        return base_error_set(BASE_E_LIMIT,
+                              "%zu tokens, but the model takes at most %zu here: --overlength "
+                              "truncate drops tokens from the left as lm-eval does, --overlength "
+                              "skip leaves such items out",
+                              e->ids.count, limit);
     size_t fixed = b->options.overlength == EVAL_OVERLENGTH_LEFT ? 0 : e->ids.fixed;
     struct eval_cut cut;
     int rc = eval_overlength_apply(e->ids.at, &e->ids.count, fixed, tail, limit,
@@ -144,5 +150,12 @@ int eval_local_encode(const struct eval_local *b, const struct eval_request *con
             }
         }
     }
-    return rc ? base_error_set(rc, "request %zu: %s", failed, message) : 0;
+    if (!rc)
+        return 0;
+    const char *context = requests[failed]->context;
+    size_t length = strlen(context), from = length > 40 ? length - 40 : 0;
+    while (from < length && ((unsigned char)context[from] & 0xc0) == 0x80)
+        from++;
+    return base_error_set(rc, "request %zu (\"%s%s\"): %s", failed, from ? "..." : "",
+                          context + from, message);
 }
