@@ -486,8 +486,9 @@ static void write_notes(struct state *s, const json_t *runner, const json_t *bac
     if ((kept = counted(runner, "from_cache")))
         note(s, "%lld of %lld answers came from the cache %s.", kept, n, s->a.cache);
     if (counted(backend, "forward_tokens"))
-        note(s, "%lld tokens ran through the model; %lld more were shared.",
-             counted(backend, "forward_tokens"), counted(backend, "shared_tokens"));
+        note(s, "%lld tokens ran through the model; %lld more were shared%s.",
+             counted(backend, "forward_tokens"), counted(backend, "shared_tokens"),
+             dist_size() > 1 ? " (rank 0's part)" : "");
     if (s->writer)
         note(s, "Run %s is in %s%s%s.", eval_run_id(s->writer), s->a.output,
              s->stored ? " and in the store " : "", s->stored ? s->stored : "");
