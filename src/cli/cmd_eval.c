@@ -238,14 +238,23 @@ static int open_part(struct state *s, const char *task, enum eval_strategy_kind 
         o.chat_context = s->chat;
         o.chat_single_turn = a->single_turn;
     }
-    p->task = base_strdup(task);
-    p->name = s->n_strategies > 1 ? base_format("%s@%s", task, strategy_names[strategy])
-                                  : base_strdup(task);
+    int rc = eval_task_open(&p->open, task, &o);
+    if (rc)
+        return s->n_strategies > 1 ? base_error_prefix(rc, "%s", strategy_names[strategy]) : rc;
+    const char *name = eval_task_name(p->open); /* task may be a file */
+    p->task = base_strdup(name);
+    p->name = s->n_strategies > 1 ? base_format("%s@%s", name, strategy_names[strategy])
+                                  : base_strdup(name);
     p->cloze = json_array();
     if (!p->task || !p->name || !p->cloze)
         return BASE_E_MEMORY;
-    int rc = eval_task_open(&p->open, task, &o);
-    return rc && s->n_strategies > 1 ? base_error_prefix(rc, "%s", strategy_names[strategy]) : rc;
+    for (const struct part *other = s->parts; other < p; other++)
+        if (strcmp(other->name, p->name) == 0)
+            return base_error_set(BASE_E_ARGUMENT,
+                                  "two tasks are called \"%s\" (one of them is %s): give one "
+                                  "another name in its file",
+                                  p->name, task);
+    return 0;
 }
 
 static int open_tasks(struct state *s)

@@ -126,6 +126,21 @@ static int take_parts(struct eval_run *r, const char *where)
     return 0;
 }
 
+/* Whether a relative path has a part "..", or begins at the root. A part that merely begins with
+ * two points is a name: lm-eval writes a model's path ../m as ..__m. */
+static bool leads_out(const char *path)
+{
+    if (*path == '/')
+        return true;
+    for (const char *part = path; *part;) {
+        size_t n = strcspn(part, "/");
+        if (n == 2 && part[0] == '.' && part[1] == '.')
+            return true;
+        part += n + (part[n] == '/');
+    }
+    return false;
+}
+
 static int read_record(struct eval_run *r, const char *path)
 {
     int64_t format = 0;
@@ -149,7 +164,7 @@ static int read_record(struct eval_run *r, const char *path)
     {
         const char *name = json_string_value(json_object_get(files, task));
         /* names lead into the run's directory, wherever that was moved */
-        if (name && (*name == '/' || strstr(name, "..")))
+        if (name && leads_out(name))
             return base_error_set(BASE_E_FORMAT, "%s: files: %s: %s leads out of the directory",
                                   path, task, name);
         char *full = name ? base_path_join(r->directory, name) : NULL;

@@ -203,6 +203,38 @@ static void strategies(void **state)
     json_decref(o);
 }
 
+/* A task of a file goes by the name it has there; a model's path may begin with ".."; what was
+ * written is read again, by the store too. */
+static void names(void **state)
+{
+    (void)state;
+    const char *dir = test_temporary_path("-names"), *file = test_temporary_path(".yaml"),
+               *data = test_temporary_path(".jsonl"), *store = test_temporary_path(".sqlite");
+    char yaml[2000], here[1000], model[1100];
+    static const char line[] = "{\"q\": \"The capital of France is\", \"a\": \"Paris\"}\n";
+    test_write_file(data, line, sizeof line - 1);
+    snprintf(yaml, sizeof yaml,
+             "task: mine\ndataset_path: json\ndataset_kwargs: {data_files: %s}\n"
+             "test_split: train\noutput_type: multiple_choice\ndoc_to_text: '{{q}}'\n"
+             "doc_to_choice: [Rome, Paris]\ndoc_to_target: '{{a}}'\n",
+             data);
+    test_write_file(file, yaml, strlen(yaml));
+    assert_non_null(getcwd(here, sizeof here));
+    snprintf(model, sizeof model, "..%s/models/tiny", strrchr(here, '/'));
+    int status;
+    json_t *o = run(&status, "%s eval -m %s -t %s -o %s --store %s --json", assay(), model, file,
+                    dir, store);
+    assert_int_equal(status, 0);
+    const json_t *acc = at(o, "results", "mine", "acc");
+    assert_true(json_number_value(json_object_get(acc, "value")) == 1);
+    json_decref(o);
+    o = run(&status, "%s runs --store %s --json", assay(), store);
+    assert_int_equal(status, 0);
+    assert_non_null(o);
+    json_decref(o);
+    remove_tree(dir);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -236,8 +268,9 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(contract),   cmocka_unit_test(same_for_all_ways), cmocka_unit_test(killed),
-        cmocka_unit_test(strategies), cmocka_unit_test(refusals),
+        cmocka_unit_test(contract), cmocka_unit_test(same_for_all_ways),
+        cmocka_unit_test(killed),   cmocka_unit_test(strategies),
+        cmocka_unit_test(names),    cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
