@@ -43,7 +43,7 @@ void report_page_bars(struct report_page *p, const struct report_bars *bars);
 void report_page_heat(struct report_page *p, const struct report_heat *heat);
 /* A reliability diagram: how often answers of a stated confidence are right. */
 void report_page_calibration(struct report_page *p, const struct report_calibration *c);
-/* The browser of samples: expects report_page_data under id "samples-data" (src/eval/report.c says in
- * what form). */
+/* The browser of samples: expects report_page_data under id "samples-data" (src/eval/report.c says
+ * in what form). */
 void report_page_browser(struct report_page *p);
 #endif

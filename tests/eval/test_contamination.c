@@ -134,7 +134,7 @@ static void check_against_naive(size_t block, int threads)
     static char items[ITEMS][20][4];
     write_text(path, corpus);
     for (int i = 0; i < ITEMS; i++) {
-        char text[200] = "", id[8];
+        char text[200] = "", id[12];
         for (int k = 0; k < 20; k++) {
             items[i][k][0] = (char)('a' + base_rng_below(&rng, 5));
             items[i][k][1] = base_rng_below(&rng, 4) ? 0 : (char)('a' + base_rng_below(&rng, 3));
