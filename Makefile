@@ -81,13 +81,16 @@ $(BUILD)/%.o: %.S
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+# Under the sanitizers the kernels would take most of the tests' time and, with both, minutes to compile: they are
+# optimised there too and leave UBSan out (the fuzz targets have it).
+KERNEL_CFLAGS := $(if $(filter release f64,$(MODE)),-O3) $(if $(filter asan,$(MODE)),-O2 -fno-sanitize=undefined)
 ISA_v1 :=
 ISA_v3 := -march=x86-64-v3
 ISA_v4 := -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512
 $(foreach v,v1 v3 v4,$(BUILD)/src/tensor/kernels_$(v).o): $(BUILD)/src/tensor/kernels_%.o: $(KERNELS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter release f64,$(MODE)),-O3) $(ISA_$*) -DKERNELS_ISA=$* -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(KERNEL_CFLAGS) $(ISA_$*) -DKERNELS_ISA=$* -MMD -MP -c -o $@ $<
 # Without errno sqrt is one instruction on a vector; the file's comment says more.
 $(BUILD)/src/train/optimiser.o: ALL_CFLAGS += -O3 -fno-math-errno
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIB)
