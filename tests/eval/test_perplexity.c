@@ -329,11 +329,13 @@ static void pairs_split_as_lm_eval(void **state)
 static void allocation_failures_leak_nothing(void **state)
 {
     (void)state;
+    long before = base_alloc_live();
     struct model *m = load();
     struct eval_perplexity_options o = EVAL_PERPLEXITY_OPTIONS_DEFAULT;
     o.window = 16;
     o.resamples = 10;
     measure(m, &o, 0, DOCUMENTS);
+    /* the model keeps its scratch memory; scratch that could not grow is gone until the next run */
     long live = base_alloc_live();
     for (long n = 1; n < 3000; n++) {
         struct eval_perplexity *p = NULL;
@@ -346,12 +348,13 @@ static void allocation_failures_leak_nothing(void **state)
             rc = eval_perplexity_finish(p, &r);
         base_alloc_fail_after(0);
         eval_perplexity_free(p);
-        assert_int_equal(base_alloc_live(), live);
+        assert_true(base_alloc_live() <= live);
         if (rc == 0)
             break;
         assert_int_equal(rc, BASE_E_MEMORY);
     }
     model_free(m);
+    assert_int_equal(base_alloc_live(), before);
 }
 
 int main(void)
