@@ -72,18 +72,6 @@ static void difference_text(char *out, size_t n, const struct eval_runs_task *t,
         snprintf(out, n, "%+.*f", decimals(t->n), x);
 }
 
-static void p_text(char *out, size_t n, double p)
-{
-    if (isnan(p))
-        snprintf(out, n, "-");
-    else if (p < 1e-300)
-        snprintf(out, n, "<1e-300");
-    else if (p < 0.0001)
-        snprintf(out, n, "%.0e", p);
-    else
-        snprintf(out, n, "%.4f", p);
-}
-
 /* "A", "B" or "open". */
 static void verdict(char out[24], const struct eval_runs_task *t, const struct eval_runs_pair *p,
                     double alpha)
@@ -117,7 +105,7 @@ static void add_difference(struct cli_table *t, const struct eval_runs_task *tas
     difference_text(text[1], sizeof text[1], task, p->interval.low);
     difference_text(text[2], sizeof text[2], task, p->interval.high);
     cli_table_add(t, "%s .. %s", text[1], text[2]);
-    p_text(text[0], sizeof text[0], p->holm);
+    cli_p_text(text[0], sizeof text[0], p->holm);
     cli_table_add(t, "%s", text[0]);
     verdict(better, task, p, alpha);
     cli_table_add(t, "%s", better);
@@ -189,7 +177,7 @@ static int many_runs_table(struct base_buffer *b, const struct eval_runs_compari
         }
         if (task->has_cochran) {
             cli_table_add(&t, "%.3f", task->cochran.q);
-            p_text(text, sizeof text, task->cochran_holm);
+            cli_p_text(text, sizeof text, task->cochran_holm);
             cli_table_add(&t, "%s", text);
         } else {
             cli_table_add(&t, "-");
@@ -271,14 +259,14 @@ static int say_difference(struct base_buffer *b, const struct words *w)
         rc = base_buffer_printf(b, " (%s %s %s: %g %% interval %s .. %s)", w->a,
                                 w->t->scale == EVAL_RUNS_LOG_RATIO ? "/" : "-", w->b,
                                 100 * w->c->options.level, low, high);
-    p_text(value, sizeof value, p->p);
+    cli_p_text(value, sizeof value, p->p);
     if (rc == 0)
         rc = base_buffer_printf(b, ". %s: %s p = %s", decided ? "That is decided" : "That is open",
                                 w->t->scale == EVAL_RUNS_BINARY ? "McNemar's mid-p test,"
                                                                 : "the paired t test,",
                                 value);
     if (rc == 0 && w->c->tests > 1) {
-        p_text(value, sizeof value, p->holm);
+        cli_p_text(value, sizeof value, p->holm);
         rc =
             base_buffer_printf(b, ", %s after Holm's correction for %zu tests", value, w->c->tests);
     }
@@ -361,7 +349,7 @@ static int say_clusters(struct base_buffer *b, const struct words *w)
     char value[48], low[48], high[48];
     if (!p->clusters)
         return 0;
-    p_text(value, sizeof value, p->clustered_p);
+    cli_p_text(value, sizeof value, p->clustered_p);
     difference_text(low, sizeof low, w->t, p->clustered.low);
     difference_text(high, sizeof high, w->t, p->clustered.high);
     double alpha = 1 - w->c->options.level;
@@ -474,14 +462,14 @@ static int say_overall(struct base_buffer *b, const struct eval_runs_comparison 
     if (!o->tasks)
         return 0;
     struct base_buffer text = { 0 };
-    p_text(p, sizeof p, o->macro_p);
+    cli_p_text(p, sizeof p, o->macro_p);
     int rc = base_buffer_printf(&text,
                                 "All %zu tasks: mean of the differences %+.4f (%+.4f .. %+.4f, p = "
                                 "%s); all %.0f items as one task %+.4f (%+.4f .. %+.4f",
                                 o->tasks, o->macro_difference, o->macro.low, o->macro.high, p,
                                 o->micro_n, o->micro_difference, o->micro.low, o->micro.high);
     if (rc == 0 && o->binary) {
-        p_text(p, sizeof p, o->micro_mcnemar.midp);
+        cli_p_text(p, sizeof p, o->micro_mcnemar.midp);
         rc = base_buffer_printf(&text, ", McNemar's mid-p %s", p);
     }
     if (rc == 0)

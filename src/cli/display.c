@@ -96,6 +96,16 @@ int cli_append_wrapped(struct base_buffer *b, int indent, const char *text)
     return rc ? rc : base_buffer_puts(b, "\n");
 }
 
+void cli_p_text(char *out, size_t bytes, double p)
+{
+    if (isnan(p))
+        snprintf(out, bytes, "-");
+    else if (p < 1e-300)
+        snprintf(out, bytes, "<1e-300");
+    else
+        snprintf(out, bytes, p < 0.0001 ? "%.0e" : "%.4f", p);
+}
+
 void cli_table_add(struct cli_table *t, const char *format, ...)
 {
     if (t->n_cells == t->capacity) {

@@ -20,6 +20,9 @@ int cli_append_visible(struct base_buffer *b, const char *text, size_t bytes, in
 /* Text filled to the terminal's width, every line indented by `indent`, ended by a newline. */
 int cli_append_wrapped(struct base_buffer *b, int indent, const char *text);
 
+/* A p-value as a table shows it: four decimals, 4e-26 where those would all be 0, "-" for NaN. */
+void cli_p_text(char *out, size_t bytes, double p);
+
 /* A table: columns as wide as their widest cell, one flexible column that is cut with "…" when the
  * whole would be wider than the terminal. Cells may hold UTF-8. */
 struct cli_column {

@@ -139,8 +139,11 @@ static int append_strategies(struct base_buffer *b, const json_t *report)
                     cli_table_add(&table, "%lld", whole(m, k ? "c" : "b"));
                 else
                     cli_table_add(&table, "%s", "");
-            add_value(&table, figure(p, "p"));
-            add_value(&table, figure(p, "p_adjusted"));
+            char value[32], adjusted[32];
+            cli_p_text(value, sizeof value, figure(p, "p"));
+            cli_p_text(adjusted, sizeof adjusted, figure(p, "p_adjusted"));
+            cli_table_add(&table, "%s", value);
+            cli_table_add(&table, "%s", adjusted);
         }
         rc = rc ? rc : cli_table_append(b, &table);
         json_array_foreach(pairs, i, p)
