@@ -26,11 +26,13 @@
 void *tensor_workspace_get(struct tensor_workspace *w, size_t bytes)
 {
     if (bytes > w->bytes) {
-        tensor_workspace_free(w);
-        w->data = base_alloc_large(bytes);
-        if (!w->data)
+        /* the new block first: on failure the old one stays, and its pages are untouched until used
+         */
+        void *data = base_alloc_large(bytes);
+        if (!data)
             return NULL;
-        w->bytes = bytes;
+        tensor_workspace_free(w);
+        *w = (struct tensor_workspace){ .data = data, .bytes = bytes };
     }
     return w->data;
 }
