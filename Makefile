@@ -23,11 +23,11 @@ comma   := ,
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
-ROOMS   := base stats report data dist tensor model train eval cli
-PKGS    := jansson yaml-0.1 libpcre2-8 libutf8proc gsl cairo libcurl libcrypto zlib libzstd sqlite3 libpq ompi-c
+ROOMS   := base stats report data dist sampling graph classify tensor model train embed eval cli
+PKGS    := jansson yaml-0.1 libpcre2-8 libutf8proc gsl cairo libcurl libcrypto zlib libzstd sqlite3 libpq ompi-c igraph
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 # Loaded when first used (src/base/library.h): linked, they would multiply the time of a start by five.
-LATE    := cairo libcurl libcrypto zlib libzstd sqlite3 libpq ompi-c
+LATE    := cairo libcurl libcrypto zlib libzstd sqlite3 libpq ompi-c igraph
 PKG_LIBS   := $(shell pkg-config --libs $(filter-out $(LATE),$(PKGS)))
 
 WARN    := -Wall -Wextra -Wpedantic -Werror

@@ -74,4 +74,88 @@ int data_rows_read(json_t **rows, const char *path, const struct data_records_op
                    uint64_t limit);
 /* "json", "jsonl", "csv", "tsv", "lines" (or "text"), "auto"; BASE_E_ARGUMENT lists them. */
 int data_format_parse(const char *name, enum data_format *out);
+
+/* ---- rows of a table as bytes: the quick way, for files larger than memory ----
+ * The same rules as above (format, compression, quotes, errors with FILE:LINE), but a row is an
+ * array of cells that point into the reader's block, and nothing is allocated per row. A UTF-8
+ * byte order mark at the start is passed over; \n, \r\n and a missing last newline are read; line
+ * ends inside quotes belong to their field. JSON Lines are tables too: the keys of the first record
+ * are the columns, a record without one of them has a missing cell, a new key is an error. Bytes
+ * that are not UTF-8 are an error unless options say otherwise. */
+struct data_cell {
+    const char
+        *bytes; /* not NUL-terminated; quotes removed and "" undone; valid until the next row */
+    size_t length;
+};
+struct data_table_options {
+    enum data_format format; /* CSV, TSV, LINES, JSONL or AUTO (by name; standard input: CSV) */
+    enum data_header header;
+    const char *const *columns; /* names when there is no header; copied */
+    size_t n_columns;
+    char delimiter;    /* 0 = the format's own; ' ' = any run of blanks and tabs */
+    int quote;         /* as in data_records_options */
+    char comment;      /* lines that begin with it are passed over; 0 = none */
+    bool pad;          /* a short row is filled with empty cells (counted); a long one is refused */
+    size_t max_record; /* bytes of one row; 0 = 64 MiB */
+};
+struct data_table;
+/* options NULL = all zero. path "-" is standard input. */
+int data_table_open(struct data_table **out, const char *path,
+                    const struct data_table_options *options);
+/* 1 and the row's cells (data_table_columns of them), 0 at the end, negative on failure. */
+int data_table_next(struct data_table *t, const struct data_cell **cells);
+/* The bytes of the last row as they stand in the file, without its line end; valid until the next
+ * row. */
+struct data_cell data_table_raw(const struct data_table *t);
+size_t data_table_columns(const struct data_table *t);
+const char *data_table_column(const struct data_table *t, size_t i);
+/* Index of a column by name, or by "#3" (1 = first) when no column has that name; BASE_E_ARGUMENT
+ * lists the nearest names. */
+int data_table_find(const struct data_table *t, const char *name, size_t *index);
+/* "FILE:LINE" where the last row began. */
+const char *data_table_place(const struct data_table *t);
+uint64_t data_table_count(const struct data_table *t); /* rows given so far */
+uint64_t data_table_padded(const struct data_table *t);
+void data_table_progress(const struct data_table *t, uint64_t *done, uint64_t *total);
+void data_table_close(struct data_table *t); /* NULL is fine */
+
+/* A cell as a number: the whole cell (blanks around it allowed) in C's decimal notation, finite.
+ * false when it is not one. */
+bool data_cell_number(struct data_cell cell, double *out);
+/* Whether a cell says that there is no value: empty, or one of NA N/A NaN null None (any case). */
+bool data_cell_missing(struct data_cell cell);
+
+/* Chosen columns of a whole table in memory. */
+struct data_column {
+    const char *name;
+    double *number; /* [rows] NaN where missing; NULL unless asked as a number */
+    uint32_t *code; /* [rows] index into levels, UINT32_MAX where missing; NULL unless asked
+                       as a category */
+    char **levels;  /* in the order of first appearance */
+    size_t n_levels;
+    char **text; /* [rows] NULL where missing; NULL unless asked as text */
+    uint64_t missing;
+};
+enum data_kind { DATA_NUMBER, DATA_CATEGORY, DATA_TEXT };
+struct data_column_want {
+    const char *name;
+    enum data_kind kind;
+};
+struct data_frame {
+    size_t rows, n;
+    struct data_column *column; /* [n] in the order asked */
+    void *memory;               /* what the columns stand in */
+};
+/* A cell that is not a number in a DATA_NUMBER column is BASE_E_FORMAT naming FILE:LINE, column and
+ * cell. */
+int data_frame_read(struct data_frame *out, const char *path,
+                    const struct data_table_options *options, const struct data_column_want *want,
+                    size_t n);
+void data_frame_free(struct data_frame *f); /* zeroed is fine */
+
+/* One cell of CSV (delimiter ',' or '\t' ...) as RFC 4180 writes it: quoted when it holds the
+ * delimiter, a quote or a line end. TSV without quotes refuses a tab or line end. Appended to out,
+ * a struct base_buffer. */
+struct base_buffer;
+int data_cell_write(struct base_buffer *out, struct data_cell cell, char delimiter, int quote);
 #endif

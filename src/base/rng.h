@@ -12,7 +12,12 @@ enum base_rng_purpose {
     BASE_RNG_SAMPLE,    /* token sampling; item = sequence; counter = step */
     BASE_RNG_BOOTSTRAP, /* item = resample */
     BASE_RNG_CORPUS,    /* corpus generation; item = document */
-    BASE_RNG_USER,      /* first free */
+    BASE_RNG_USER,      /* first free; up to 63 */
+    BASE_RNG_ROWS = 64, /* rows of a table; item = stratum, stage or pass */
+    BASE_RNG_GRAPH,     /* walks and draws on a graph; item = walker or step */
+    BASE_RNG_FOLD,      /* splits and folds; item = repetition */
+    BASE_RNG_RESAMPLE,  /* over- and undersampling; item = class */
+    BASE_RNG_EMBED,     /* word vectors; item = epoch and place, or word */
 };
 struct base_rng {
     uint32_t key[2];

@@ -110,6 +110,27 @@ int cli_parse_ids(const char *text, int32_t **ids, size_t *n);
     X("Statistics", stats_correlation)                                                             \
     X("Statistics", stats_regression)                                                              \
     X("Statistics", stats_classification)                                                          \
+    X("Sample data", sample)                                                                       \
+    X("Sample data", estimate)                                                                     \
+    X("Sample data", describe)                                                                     \
+    X("Sample data", split)                                                                        \
+    X("Sample data", margins)                                                                      \
+    X("Graphs", graph_sample)                                                                      \
+    X("Graphs", graph_describe)                                                                    \
+    X("Graphs", graph_pagerank)                                                                    \
+    X("Graphs", graph_compare)                                                                     \
+    X("Graphs", graph_draw)                                                                        \
+    X("Graphs", graph_estimate)                                                                    \
+    X("Classify", classify)                                                                        \
+    X("Classify", classify_predict)                                                                \
+    X("Embeddings", embed_train)                                                                   \
+    X("Embeddings", embed_similar)                                                                 \
+    X("Embeddings", embed_similarity)                                                              \
+    X("Embeddings", embed_analogy)                                                                 \
+    X("Embeddings", embed_evaluate)                                                                \
+    X("Embeddings", embed_stability)                                                               \
+    X("Embeddings", embed_convert)                                                                 \
+    X("Embeddings", embed_sentences)                                                               \
     X("Train", train)                                                                              \
     X("Measure speed", bench)                                                                      \
     X("This program", help)
