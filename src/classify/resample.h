@@ -1,4 +1,9 @@
-/* Resampling of imbalanced classes: which rows of a training set stay, and which are made. */
+/* Resampling of imbalanced classes: which rows of a training set stay, and which are made.
+ *
+ * What each method does, and its paper, is said where it is implemented: resample.c (none, random
+ * under- and oversampling), resample_smote.c (everything that makes rows), resample_clean.c
+ * (everything that leaves rows out), neighbors.h (what a neighbour is, and how ties are ordered).
+ */
 #ifndef CLASSIFY_RESAMPLE_H
 #define CLASSIFY_RESAMPLE_H
 #include "classify/matrix.h"
@@ -24,22 +29,37 @@ enum classify_resampler {
     CLASSIFY_RESAMPLE_SMOTE_ENN,
     CLASSIFY_RESAMPLERS
 };
+/* When a row's neighbours vote against it (ENN, RENN, AllKNN, SMOTE+ENN). */
+enum classify_resample_vote {
+    CLASSIFY_VOTE_ALL, /* it stays only if all of them are of its class */
+    CLASSIFY_VOTE_MODE /* it stays if the commonest class among them is its own (of equally common
+                          ones the lowest number counts) */
+};
 struct classify_resample_options {
     enum classify_resampler method;
     uint64_t seed;
-    size_t k;     /* neighbours; 0 = the method's own (5; 3 for the cleaning methods) */
-    size_t m;     /* borderline: neighbours that decide danger; 0 = 10 */
-    double ratio; /* size of each smaller class against the largest (under: of the others against
-                     the smallest) after resampling; 0 = 1, balanced */
+    size_t k;            /* neighbours; 0 = the method's own: 5 to make rows, 3 to leave rows out */
+    size_t m;            /* borderline: neighbours that decide danger; 0 = 10 */
+    double ratio;        /* 0 < ratio <= 1: rows of a smaller class to rows of the largest (under,
+                            NearMiss:        of the smallest to any other) after resampling; 0 = 1, balanced. The
+                            cleaning        methods (Tomek, ENN, RENN, AllKNN, NCR) aim at no size and refuse it.
+                            A class        that is there already stays as it is */
     const bool *nominal; /* [columns] SMOTENC: which columns are categories */
+    enum classify_resample_vote vote;
+    const char *const *class_name; /* [classes] or NULL: for messages */
 };
-/* Rows of x with labels y (0 .. classes - 1) to *out and *labels (base_free). *origin (may be NULL;
- * base_free) says for each row of out which row of x it is, UINT32_MAX for a made one.
- * Deterministic in seed at any thread count. A class too small for its neighbours is
- * BASE_E_ARGUMENT with the class, what it has and what is needed. */
+/* Rows of x with labels y (0 .. classes - 1; classes without a row are passed by) to *out and
+ * *labels (base_free). *origin (may be NULL; base_free) says for each row of out which row of x it
+ * is, UINT32_MAX for a made one. First come the rows of x that stay, in their order; then what was
+ * added, class by class. Neither x nor y is changed; on failure nothing is left.
+ * Deterministic in seed at any thread count. Errors: BASE_E_ARGUMENT for fewer than two classes, a
+ * label out of range, a ratio that no class is below, and a class too small for its neighbours
+ * (with the class, what it has and what is needed); BASE_E_NUMERIC for values that are not finite;
+ * BASE_E_INTERRUPTED. */
 int classify_resample(const struct classify_matrix *x, const uint32_t *y, size_t classes,
                       const struct classify_resample_options *options, struct classify_matrix *out,
                       uint32_t **labels, uint32_t **origin);
 const char *classify_resampler_name(enum classify_resampler r); /* "smote", "borderline-1" ... */
+/* Also what the method's other names are taken for ("nearmiss-1", "random-under" ...). */
 int classify_resampler_parse(const char *name, enum classify_resampler *out);
 #endif
