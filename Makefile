@@ -72,6 +72,7 @@ $(LIB): $(LIB_OBJ)
 # tells of.
 $(BUILD)/src/model/builtin.o: $(wildcard models/tiny/*.json models/tiny*/*.safetensors)
 $(BUILD)/src/eval/task_builtin.o: $(wildcard tasks/*.yaml tasks/data/* models/heldout/*.jsonl)
+$(BUILD)/src/data/builtin.o: $(wildcard examples/*)
 $(BUILD)/src/report/page.o: src/report/page.css src/report/page.js
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

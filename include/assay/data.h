@@ -13,9 +13,10 @@
 
 /* ---- a stream of bytes, decompressed ---- */
 struct data_stream;
-/* path "-" is standard input. gzip (several members one after another, as pigz and bgzip write),
- * bzip2 (several streams) and Zstandard (several frames); anything else is passed as it is. A file
- * whose name says .gz, .bz2 or .zst but whose bytes do not is BASE_E_FORMAT. */
+/* path "-" is standard input; "builtin:NAME" an example file inside the program (examples/). gzip
+ * (several members one after another, as pigz and bgzip write), bzip2 (several streams) and
+ * Zstandard (several frames); anything else is passed as it is. A file whose name says .gz, .bz2 or
+ * .zst but whose bytes do not is BASE_E_FORMAT. */
 int data_stream_open(struct data_stream **out, const char *path);
 /* Up to `bytes` bytes into buffer; *n is their number, 0 only at the end. A compressed file that
  * stops in the middle or fails its checksum is BASE_E_FORMAT; one that expands more than
@@ -80,19 +81,20 @@ int data_format_parse(const char *name, enum data_format *out);
  * array of cells that point into the reader's block, and nothing is allocated per row. A UTF-8
  * byte order mark at the start is passed over; \n, \r\n and a missing last newline are read; line
  * ends inside quotes belong to their field. JSON Lines are tables too: the keys of the first record
- * are the columns, a record without one of them has a missing cell, a new key is an error. Bytes
- * that are not UTF-8 are an error unless options say otherwise. */
+ * are the columns, a record without one of them has a missing cell, a new key is an error; nested
+ * values are cells of compact JSON. Bytes that are not UTF-8 are an error. */
 struct data_cell {
     const char
         *bytes; /* not NUL-terminated; quotes removed and "" undone; valid until the next row */
     size_t length;
 };
 struct data_table_options {
-    enum data_format format; /* CSV, TSV, LINES, JSONL or AUTO (by name; standard input: CSV) */
+    enum data_format format; /* CSV, TSV, LINES (one column, "text"), JSON, JSONL or AUTO (by name;
+                                standard input: CSV) */
     enum data_header header;
-    const char *const *columns; /* names when there is no header; copied */
+    const char *const *columns; /* names when there is no header ("0", "1", ... else); copied */
     size_t n_columns;
-    char delimiter;    /* 0 = the format's own; ' ' = any run of blanks and tabs */
+    char delimiter;    /* 0 = the format's own; ' ' = any run of blanks and tabs, without quotes */
     int quote;         /* as in data_records_options */
     char comment;      /* lines that begin with it are passed over; 0 = none */
     bool pad;          /* a short row is filled with empty cells (counted); a long one is refused */

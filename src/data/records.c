@@ -5,7 +5,9 @@
  * text, from 1. The JSON and the delimited formats are in records_json.c and records_csv.c. */
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/builtin.h"
 #include "data/records.h"
+#include "data/table.h"
 #include <string.h>
 
 static const char *const format_names[] = { "auto", "json", "jsonl", "csv", "tsv", "lines" };
@@ -157,8 +159,7 @@ int data_records_next(struct data_records *r, json_t **row)
     return rc;
 }
 
-/* The format by the file's name without its compression. */
-static int tell_format(struct data_records *r, const char *path)
+enum data_format data_format_of_name(const char *path)
 {
     static const struct {
         const char *suffix;
@@ -169,6 +170,24 @@ static int tell_format(struct data_records *r, const char *path)
         { ".tsv", DATA_FORMAT_TSV },      { ".txt", DATA_FORMAT_LINES },
     };
     static const char *const packed[] = { ".gz", ".bz2", ".zst" };
+    const struct data_builtin *builtin = data_builtin_find(path);
+    if (builtin)
+        path = builtin->file;
+    size_t n = strlen(path);
+    for (size_t i = 0; i < 3; i++)
+        if (base_ends_with(path, packed[i]))
+            n -= strlen(packed[i]);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        size_t k = strlen(known[i].suffix);
+        if (n > k && memcmp(path + n - k, known[i].suffix, k) == 0)
+            return known[i].format;
+    }
+    return DATA_FORMAT_AUTO;
+}
+
+/* The format by the file's name; of standard input, by its first byte. */
+static int tell_format(struct data_records *r, const char *path)
+{
     if (strcmp(path, "-") == 0) {
         for (;; r->at++) {
             if (r->at == r->end) {
@@ -188,17 +207,9 @@ static int tell_format(struct data_records *r, const char *path)
                 break;
         }
     } else {
-        size_t n = strlen(path);
-        for (size_t i = 0; i < 3; i++)
-            if (base_ends_with(path, packed[i]))
-                n -= strlen(packed[i]);
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-            size_t k = strlen(known[i].suffix);
-            if (n > k && memcmp(path + n - k, known[i].suffix, k) == 0) {
-                r->format = known[i].format;
-                return 0;
-            }
-        }
+        r->format = data_format_of_name(path);
+        if (r->format != DATA_FORMAT_AUTO)
+            return 0;
     }
     return base_error_set(
         BASE_E_ARGUMENT, "%s: cannot tell its format%s: say which (json, jsonl, csv, tsv, lines)",

@@ -10,6 +10,7 @@
 #include "base/library.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/builtin.h"
 #include <assay/data.h>
 #include <bzlib.h>
 #include <errno.h>
@@ -76,10 +77,11 @@ struct data_stream {
     uint64_t taken; /* bytes read from it */
     uint64_t given; /* bytes handed out */
     unsigned char *block;
-    size_t at, end; /* block[at..end) is input not yet used */
-    bool at_eof;    /* the system has no more input */
-    bool inside;    /* in the middle of a compressed stream */
-    bool ready;     /* the decoder below has been set up */
+    const struct data_builtin *builtin; /* then `taken` bytes of it were read, and fd is -1 */
+    size_t at, end;                     /* block[at..end) is input not yet used */
+    bool at_eof;                        /* the system has no more input */
+    bool inside;                        /* in the middle of a compressed stream */
+    bool ready;                         /* the decoder below has been set up */
     union {
         z_stream gzip;
         bz_stream bzip2;
@@ -112,6 +114,16 @@ static void decoder_free(void *opaque, void *p)
     base_free(p);
 }
 
+/* read(2), or the same of a built-in file. */
+static ssize_t take(struct data_stream *s, void *to, size_t bytes)
+{
+    if (!s->builtin)
+        return read(s->fd, to, bytes);
+    size_t left = (size_t)(s->total - s->taken), n = left < bytes ? left : bytes;
+    memcpy(to, s->builtin->bytes + s->taken, n);
+    return (ssize_t)n;
+}
+
 /* More input behind what is left; at_eof when there is none. */
 static int fill(struct data_stream *s)
 {
@@ -119,7 +131,7 @@ static int fill(struct data_stream *s)
     s->end -= s->at;
     s->at = 0;
     while (s->end < BLOCK && !s->at_eof) {
-        ssize_t n = read(s->fd, s->block + s->end, BLOCK - s->end);
+        ssize_t n = take(s, s->block + s->end, BLOCK - s->end);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -209,7 +221,13 @@ int data_stream_open(struct data_stream **out, const char *path)
         rc = BASE_E_MEMORY;
         goto out;
     }
-    if (!standard) {
+    if (base_starts_with(path, "builtin:")) {
+        if (!(s->builtin = data_builtin_find(path))) {
+            rc = BASE_E_ARGUMENT;
+            goto out;
+        }
+        s->total = (uint64_t)(s->builtin->end - s->builtin->bytes);
+    } else if (!standard) {
         s->fd = open(path, O_RDONLY | O_CLOEXEC);
         s->owns_fd = s->fd >= 0;
         if (s->fd < 0 || fstat(s->fd, &info)) {
@@ -375,7 +393,17 @@ int data_stream_read(struct data_stream *s, void *buffer, size_t bytes, size_t *
         return base_error_set(s->failed, "%s", s->message);
     if (bytes == 0)
         return 0;
-    if (s->coding == PLAIN) {
+    if (s->coding == PLAIN && s->at == s->end && bytes >= BLOCK) {
+        /* straight into the caller's memory */
+        ssize_t got = 0;
+        while (!s->at_eof && (got = take(s, buffer, bytes)) < 0)
+            if (errno != EINTR)
+                return fail(
+                    s, base_error_set(BASE_E_IO, "%s: cannot read: %s", s->name, strerror(errno)));
+        s->at_eof = got == 0;
+        s->taken += (uint64_t)got;
+        *n = (size_t)got;
+    } else if (s->coding == PLAIN) {
         if (s->at == s->end && !s->at_eof && (rc = fill(s)))
             return fail(s, rc);
         *n = s->end - s->at < bytes ? s->end - s->at : bytes;
