@@ -26,6 +26,9 @@ int eval_run_add(struct eval_run_writer *w, const char *task, const json_t *samp
 /* How many documents the task's split has, when --limit or --samples left some out: "original" of
  * lm-eval's "n-samples". By default what was added. */
 int eval_run_original(struct eval_run_writer *w, const char *task, size_t documents);
+/* The paired tests between prompting strategies, {task: [what eval_scores_compare gave]}; kept (a
+ * reference). In run.json and the store it is the record's "strategies". */
+int eval_run_compared(struct eval_run_writer *w, const json_t *strategies);
 /* results: {task: what eval_tally_finish gave}. Closes all files; the run is complete. */
 int eval_run_finish(struct eval_run_writer *w, const json_t *results);
 /* Twelve hexadecimal digits; valid from eval_run_create on. */
@@ -49,7 +52,7 @@ const json_t *eval_run_results(const struct eval_run *r);
  * everything else that the results file says}. */
 const json_t *eval_run_config(const struct eval_run *r);
 /* {"id", "time", "source": "assay", "lm-eval" or "samples", "model", "parent", "directory", "n":
- * {task: {"original", "effective"}}, ...}. */
+ * {task: {"original", "effective"}}, "strategies": {task: pairs}, ...}. */
 const json_t *eval_run_record(const struct eval_run *r);
 const char *eval_run_name(const struct eval_run *r); /* the model's, for tables */
 size_t eval_run_tasks(const struct eval_run *r, const char *const **names);

@@ -458,7 +458,11 @@ static int add_to_store(struct state *s)
 
 static int finish_run(struct state *s)
 {
-    int rc = s->writer ? eval_run_finish(s->writer, s->results) : 0;
+    int rc = 0;
+    if (s->writer && s->n_strategies > 1)
+        rc = eval_run_compared(s->writer, s->pairs);
+    if (rc == 0 && s->writer)
+        rc = eval_run_finish(s->writer, s->results);
     if (rc || !s->writer || (s->a.store && strcmp(s->a.store, "none") == 0))
         return rc;
     return add_to_store(s);

@@ -50,7 +50,7 @@ void eval_report_interval(const json_t *metric, double *low, double *high)
 
 /* ---- results ---- */
 
-static void number_cell(struct report_page *p, double v, const char *missing)
+void eval_report_number_cell(struct report_page *p, double v, const char *missing)
 {
     if (!isfinite(v))
         report_page_format(p, "<td class=\"n\">%s</td>", missing);
@@ -80,7 +80,7 @@ static void result_row(struct eval_report *r, const char *task, const char *metr
         report_page_text(p, run);
         report_page_html(p, "</td>");
     }
-    number_cell(p, eval_report_number(entry, "value"), "\u2013");
+    eval_report_number_cell(p, eval_report_number(entry, "value"), "\u2013");
     if (isfinite(low) && isfinite(high)) {
         char text[128];
         snprintf(text, sizeof text, fabs(high) < 1000 ? "%.4f \u2013 %.4f" : "%.6g \u2013 %.6g",
@@ -90,7 +90,7 @@ static void result_row(struct eval_report *r, const char *task, const char *metr
         report_page_html(p, "</td>");
     } else
         report_page_html(p, "<td class=\"n\">\u2013</td>");
-    number_cell(p, eval_report_number(entry, "stderr"), "\u2013");
+    eval_report_number_cell(p, eval_report_number(entry, "stderr"), "\u2013");
     double n = eval_report_number(entry, "n");
     if (isfinite(n))
         report_page_format(p, "<td class=\"n\">%.0f</td><td class=\"muted\">", n);
@@ -167,6 +167,12 @@ static int bar_data_make(struct bar_data *d, size_t n, size_t n_groups)
     return 0;
 }
 
+void eval_report_bars(struct eval_report *r, const struct report_bars *bars, const char *name)
+{
+    report_page_bars(&r->page, bars);
+    PLOT(r, name, report_bars_write(bars, path));
+}
+
 static void bars_show(struct eval_report *r, const struct bar_data *d, const char *name,
                       const char *title, const char *subtitle, const char *unit, bool share)
 {
@@ -182,8 +188,7 @@ static void bars_show(struct eval_report *r, const struct bar_data *d, const cha
         .low = d->low,
         .high = d->high,
     };
-    report_page_bars(&r->page, &bars);
-    PLOT(r, name, report_bars_write(&bars, path));
+    eval_report_bars(r, &bars, name);
 }
 
 /* Whether a metric is a share, so that its bar has a scale from 0 to 1. */
@@ -293,8 +298,8 @@ static void comparison_row(struct eval_report *r, const char *task, const json_t
     report_page_text(p, json_string_value(metric));
     report_page_format(p, "</td><td class=\"n\">%.0f</td><td class=\"tight\">%s \u2212 %s</td>",
                        eval_report_number(e, "n"), a, b);
-    number_cell(p, eval_report_number(e, "a"), "\u2013");
-    number_cell(p, eval_report_number(e, "b"), "\u2013");
+    eval_report_number_cell(p, eval_report_number(e, "a"), "\u2013");
+    eval_report_number_cell(p, eval_report_number(e, "b"), "\u2013");
     report_page_format(p, "<td class=\"n\">%+.4f</td><td class=\"n\">%+.4f to %+.4f</td>",
                        eval_report_number(e, "difference"), low, high);
     if (json_is_object(m))
@@ -641,6 +646,7 @@ int eval_report_write(const struct eval_run *const *runs, size_t n_runs, const c
     if (!rc) {
         report_page_begin(&r.page, title, subtitle);
         results_section(&r);
+        eval_report_strategies(&r);
         comparison_section(&r);
         details_section(&r);
         if (r.options->samples && !r.page.rc) {

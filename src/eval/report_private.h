@@ -20,6 +20,12 @@ bool eval_report_is_metric(const json_t *entry);
 double eval_report_number(const json_t *object, const char *key);
 /* Low and high of "ci", or NaN. */
 void eval_report_interval(const json_t *metric, double *low, double *high);
+/* A cell of a table with a number, or `missing` when it is not finite. */
+void eval_report_number_cell(struct report_page *p, double v, const char *missing);
+/* Bars (or points) on the page, and as files NAME.png and NAME.svg where plots are asked for. */
+void eval_report_bars(struct eval_report *r, const struct report_bars *bars, const char *name);
+/* The section with the paired tests between strategies (report_strategies.c). */
+void eval_report_strategies(struct eval_report *r);
 /* The section with the browser, and its data (report_samples.c). */
 int eval_report_samples(struct eval_report *r);
 #endif

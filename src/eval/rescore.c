@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "eval/results_run.h"
+#include "eval/runner_pairs.h"
 #include "eval/task_private.h"
 #include <math.h>
 #include <stdlib.h>
@@ -316,16 +317,24 @@ static int check_metrics(const struct eval_task *t, const struct rebuilt *r, con
 
 /* ---- one task ---- */
 
+/* The scores of a task asked by one strategy: "task@icl". */
+struct asked {
+    const char *name; /* of the parent's task */
+    struct eval_scores scores;
+};
 struct rescoring {
     const struct eval_run *parent;
     const struct eval_rescore_options *options;
     struct eval_run_writer *writer;
     json_t *config, *results;
+    struct asked *asked; /* [tasks of the parent] */
+    size_t n_asked;
 };
 
 static int judge_one(struct rescoring *x, const char *name, const struct eval_task *t,
                      struct eval_tally *tally, const json_t *sample, const char *place)
 {
+    struct eval_scores *scores = &x->asked[x->n_asked - 1].scores;
     struct rebuilt r;
     json_t *records = NULL, *record;
     size_t i;
@@ -337,6 +346,7 @@ static int judge_one(struct rescoring *x, const char *name, const struct eval_ta
     {
         rc = rc ? rc : eval_run_add(x->writer, name, record);
         rc = rc ? rc : eval_tally_add(tally, record);
+        rc = rc ? rc : eval_scores_add(scores, record);
     }
     json_decref(records);
     rebuilt_clear(&r);
@@ -350,6 +360,7 @@ static int rescore_task(struct rescoring *x, const char *name)
     struct eval_tally *tally = NULL;
     json_t *sample = NULL, *result = NULL;
     char *filter = NULL;
+    x->asked[x->n_asked++].name = name;
     int rc = eval_samples_open(&s, x->parent, name);
     while (rc == 0 && (rc = eval_samples_next(s, &sample)) > 0) {
         const char *of = json_string_value(get(sample, "filter"));
@@ -392,6 +403,46 @@ static bool wanted(const struct eval_rescore_options *o, const char *task)
     return o->n_only == 0;
 }
 
+/* Bytes of the task's name before "@strategy", or 0 when it was not asked by several. */
+static size_t base_length(const char *name)
+{
+    const char *at = strrchr(name, '@');
+    return at ? (size_t)(at - name) : 0;
+}
+
+/* The pairs of strategies again, by the new scores: as `assay eval --strategies` has them. */
+static int compare_strategies(struct rescoring *x)
+{
+    enum { MOST = 4 };
+    json_t *all = json_object();
+    int rc = all ? 0 : out_of_memory();
+    for (size_t i = 0, end; i < x->n_asked && rc == 0; i = end) {
+        size_t n = base_length(x->asked[i].name), k = 0;
+        struct eval_scores scores[MOST];
+        const char *names[MOST];
+        for (end = i; end < x->n_asked && k < MOST && (end == i || n) &&
+                      base_length(x->asked[end].name) == n &&
+                      strncmp(x->asked[end].name, x->asked[i].name, n) == 0;
+             end++, k++) {
+            scores[k] = x->asked[end].scores;
+            names[k] = x->asked[end].name + n + 1;
+        }
+        if (k < 2 || n == 0)
+            continue;
+        json_t *pairs = NULL;
+        char *task = base_strndup(x->asked[i].name, n);
+        rc =
+            task ? eval_scores_compare(scores, names, k, x->options->level, &pairs) : BASE_E_MEMORY;
+        if (rc == 0 && json_object_set_new(all, task, pairs))
+            rc = out_of_memory();
+        base_free(task);
+    }
+    if (rc == 0 && json_object_size(all))
+        rc = eval_run_compared(x->writer, all);
+    json_decref(all);
+    return rc;
+}
+
 int eval_rescore(const struct eval_run *parent, const struct eval_rescore_options *options,
                  const char *directory, char **id, json_t **results)
 {
@@ -401,10 +452,12 @@ int eval_rescore(const struct eval_run *parent, const struct eval_rescore_option
     *id = NULL;
     *results = NULL;
     x.config = json_copy((json_t *)(uintptr_t)eval_run_config(parent));
+    x.asked = base_alloc_zero(n, sizeof *x.asked);
     json_t *command =
         options->command ? json_incref((json_t *)(uintptr_t)options->command) : json_null();
     int rc =
-        x.results && x.config && json_object_set_new(x.config, "tasks", json_object()) == 0 &&
+        x.results && x.config && x.asked &&
+                json_object_set_new(x.config, "tasks", json_object()) == 0 &&
                 json_object_set_new(x.config, "command", command) == 0 &&
                 json_object_set_new(x.config, "parent", json_string(eval_run_id_of(parent))) == 0
             ? eval_run_create(&x.writer, directory, x.config)
@@ -417,12 +470,16 @@ int eval_rescore(const struct eval_run *parent, const struct eval_rescore_option
     if (rc == 0 && done == 0)
         rc = base_error_set(BASE_E_ARGUMENT, "%s: has no samples%s to rescore", parent->where,
                             options->n_only ? " of those tasks" : "");
+    rc = rc ? rc : compare_strategies(&x);
     if (rc == 0)
         rc = eval_run_finish(x.writer, x.results);
     if (rc == 0 && !(*id = base_strdup(eval_run_id(x.writer))))
         rc = BASE_E_MEMORY;
     if (rc == 0)
         *results = json_incref(x.results);
+    for (size_t i = 0; i < x.n_asked; i++)
+        eval_scores_free(&x.asked[i].scores);
+    base_free(x.asked);
     eval_run_writer_free(x.writer);
     json_decref(x.config);
     json_decref(x.results);

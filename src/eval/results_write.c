@@ -43,6 +43,7 @@ struct eval_run_writer {
     double date;    /* seconds since 1970 */
     double clock;
     json_t *config;
+    json_t *strategies; /* NULL: none were compared */
     struct writer_task **tasks;
     size_t n_tasks, capacity;
     size_t next_to_park;
@@ -230,6 +231,15 @@ int eval_run_original(struct eval_run_writer *w, const char *task, size_t docume
     if (rc == 0)
         t->original = documents;
     return rc;
+}
+
+int eval_run_compared(struct eval_run_writer *w, const json_t *strategies)
+{
+    if (!json_is_object(strategies))
+        return base_error_set(BASE_E_ARGUMENT, "compared strategies must be an object of tasks");
+    json_decref(w->strategies);
+    w->strategies = json_incref((json_t *)(uintptr_t)strategies);
+    return 0;
 }
 
 /* ---- the results file ---- */
@@ -430,7 +440,7 @@ static json_t *results_file(struct eval_run_writer *w, const json_t *results)
         goto fail;
     json_t *rest = json_pack(
         "{s:o, s:n, s:f, s:o, s:n, s:n, s:n, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:n, "
-        "s:b, s:o, s:o, s:f, s:f, s:s, s:{s:s, s:s, s:s, s:O}}",
+        "s:b, s:o, s:o, s:f, s:f, s:s, s:{s:s, s:s, s:s, s:O, s:O*}}",
         "config", lm_eval_config(w), "git_hash", "date", w->date, "pretty_env_info",
         environment_text(json_object_get(w->config, "environment")), "transformers_version",
         "lm_eval_version", "upper_git_hash", "tokenizer_pad_token",
@@ -445,7 +455,7 @@ static json_t *results_file(struct eval_run_writer *w, const json_t *results)
         FIRST_OF(json_object_get(w->config, "options"), "chat_template"), "chat_template_sha",
         FIRST_OF(json_object_get(w->config, "options"), "chat_template_sha"), "start_time",
         w->clock, "end_time", end, "total_evaluation_time_seconds", seconds, "assay", "run", w->id,
-        "version", ASSAY_VERSION, "time", w->time, "results", results);
+        "version", ASSAY_VERSION, "time", w->time, "results", results, "strategies", w->strategies);
     if (!rest || json_object_update_missing(file, rest)) {
         json_decref(rest);
         goto fail;
@@ -474,12 +484,12 @@ static json_t *run_file(const struct eval_run_writer *w, const json_t *results,
     json_t *o =
         failed ? NULL
                : json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:O?, s:f, s:O, s:O, s:O, "
-                           "s:{s:s, s:o}}",
+                           "s:O*, s:{s:s, s:o}}",
                            "assay_run", EVAL_RUN_FORMAT, "id", w->id, "state", "complete", "source",
                            "assay", "version", ASSAY_VERSION, "time", w->time, "model", w->model,
                            "parent", parent, "seconds", base_clock() - w->clock, "n", counts,
-                           "config", w->config, "results", results, "files", "results",
-                           results_name, "samples", samples);
+                           "config", w->config, "results", results, "strategies", w->strategies,
+                           "files", "results", results_name, "samples", samples);
     if (!o && failed)
         json_decref(samples);
     return o;
@@ -553,6 +563,7 @@ void eval_run_writer_free(struct eval_run_writer *w)
         base_free(t);
     }
     base_free(w->tasks);
+    json_decref(w->strategies);
     json_decref(w->config);
     base_free(w->directory);
     base_free(w->model);

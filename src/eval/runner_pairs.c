@@ -107,6 +107,7 @@ static int test_pair(const struct eval_scores *a, const struct eval_scores *b, d
     json_object_set_new(pair, "mean_a", base_json_number(paired.mean_b));
     json_object_set_new(pair, "mean_b", base_json_number(paired.mean_a));
     json_object_set_new(pair, "difference", base_json_number(paired.difference));
+    json_object_set_new(pair, "level", json_real(level));
     json_object_set_new(pair, "stderr", base_json_number(paired.se));
     json_object_set_new(pair, "ci",
                         json_pack("[o, o]", base_json_number(ci.low), base_json_number(ci.high)));

@@ -17,9 +17,9 @@ int eval_scores_add(struct eval_scores *s, const json_t *sample);
 void eval_scores_free(struct eval_scores *s);
 
 /* All pairs of k runs over the items that both have: [{"a", "b", "metric", "n", "mean_a", "mean_b",
- * "difference" (b - a), "ci", "p" (McNemar's mid-p for 0/1 scores, else the paired t test's),
- * "test", "p_adjusted" (Holm, over the pairs), "mcnemar": {"b" (only a right), "c" (only b right),
- * "exact", "midp"}}]. A pair that cannot be tested has "reason" instead of numbers. */
+ * "difference" (b - a), "ci", "level", "p" (McNemar's mid-p for 0/1 scores, else the paired t
+ * test's), "test", "p_adjusted" (Holm, over the pairs), "mcnemar": {"b" (only a right), "c" (only b
+ * right), "exact", "midp"}}]. A pair that cannot be tested has "reason" instead of numbers. */
 int eval_scores_compare(const struct eval_scores *scores, const char *const *names, size_t k,
                         double level, json_t **out);
 #endif

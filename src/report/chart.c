@@ -470,10 +470,12 @@ static void bar_draw(struct plot *p, const struct report_bars *b, size_t row, si
                            "no value");
         return;
     }
-    double zero = place_x(p, 0), end = place_x(p, v), text_from = fmax(end, zero);
+    double zero = place_x(p, 0), end = place_x(p, v), text_from = b->points ? end : fmax(end, zero);
     report_canvas_color(c, report_canvas_palette(c, group), 1);
-    report_cairo.rectangle(c->cr, fmin(zero, end), y, fabs(end - zero), thick);
-    report_cairo.fill(c->cr);
+    if (!b->points) {
+        report_cairo.rectangle(c->cr, fmin(zero, end), y, fabs(end - zero), thick);
+        report_cairo.fill(c->cr);
+    }
     if (b->low && b->high && isfinite(b->low[i]) && isfinite(b->high[i])) {
         double low = place_x(p, b->low[i]), high = place_x(p, b->high[i]), middle = y + thick / 2;
         report_canvas_color(c, c->theme->text, 0.85);
@@ -482,8 +484,15 @@ static void bar_draw(struct plot *p, const struct report_bars *b, size_t row, si
         report_canvas_line(c, high, middle - 3, high, middle + 3, 1.2);
         text_from = fmax(text_from, high);
     }
-    char label[32];
-    report_number(v, label);
+    if (b->points) { /* over its whiskers */
+        report_canvas_color(c, report_canvas_palette(c, group), 1);
+        report_cairo.new_sub_path(c->cr);
+        report_cairo.arc(c->cr, end, y + thick / 2, fmin(4.5, thick / 2), 0, 2 * M_PI);
+        report_cairo.fill(c->cr);
+    }
+    char number[32], label[40];
+    report_number(v, number);
+    snprintf(label, sizeof label, "%s%s", b->points && v > 0 ? "+" : "", number);
     report_canvas_color(c, c->theme->text, 1);
     report_canvas_text(c, text_from + 5, y + thick / 2 + 4, SMALL, false, REPORT_LEFT, label);
 }

@@ -68,6 +68,7 @@ struct report_bars {
     const double *low, *high;   /* [n, n_groups] interval ends, both NULL for none */
     const double *reference;    /* a vertical dashed line here (a limit, chance level), or NULL */
     const char *reference_name; /* its name in the legend, or NULL */
+    bool points;                /* a dot at the value, not a bar from 0: for differences */
     int width, height;          /* height 0 = as many rows need */
     int scale;
     bool dark;

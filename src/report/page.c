@@ -164,12 +164,17 @@ static void bar(struct report_page *p, const struct report_bars *b, const struct
     report_page_html(p, "<div class=\"bar\">");
     if (isfinite(b->values[i])) {
         double zero = percent(s, 0), end = percent(s, b->values[i]);
-        report_page_format(p, "<b style=\"left:%.2f%%;width:%.2f%%;background:var(--c%zu)\"></b>",
-                           fmin(zero, end), fabs(end - zero), group % COLORS);
+        if (!b->points)
+            report_page_format(p,
+                               "<b style=\"left:%.2f%%;width:%.2f%%;background:var(--c%zu)\"></b>",
+                               fmin(zero, end), fabs(end - zero), group % COLORS);
         if (b->low && b->high && isfinite(b->low[i]) && isfinite(b->high[i])) {
             double low = percent(s, b->low[i]), high = percent(s, b->high[i]);
             report_page_format(p, "<i style=\"left:%.2f%%;width:%.2f%%\"></i>", low, high - low);
         }
+        if (b->points)
+            report_page_format(p, "<u style=\"left:%.2f%%;background:var(--c%zu)\"></u>", end,
+                               group % COLORS);
     }
     report_page_html(p, "</div>");
 }
@@ -179,6 +184,8 @@ static void value_text(const struct report_bars *b, double v, char out[32])
 {
     if (b->value.fixed && b->value.min == 0 && b->value.max == 1)
         snprintf(out, 32, "%.3f", v);
+    else if (b->points && fabs(v) < 100)
+        snprintf(out, 32, "%+.4f", v);
     else
         report_number(v, out);
 }
@@ -242,7 +249,8 @@ void report_page_bars(struct report_page *p, const struct report_bars *b)
     for (size_t r = 0; r < b->n; r++) {
         report_page_html(p, "<div class=\"name\">");
         report_page_text(p, b->categories[r]);
-        report_page_html(p, "</div><div class=\"track\">");
+        report_page_html(p, b->points ? "</div><div class=\"track points\">"
+                                      : "</div><div class=\"track\">");
         for (size_t g = 0; g < b->n_groups; g++)
             bar(p, b, &s, r * b->n_groups + g, g);
         if (b->reference && isfinite(*b->reference))

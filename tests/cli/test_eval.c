@@ -180,10 +180,11 @@ static void strategies(void **state)
 {
     (void)state;
     int status;
+    const char *dir = test_temporary_path("-strategies"), *store = test_temporary_path(".sqlite");
     json_t *o = run(&status,
                     "%s eval -m builtin:tiny -t facts --limit 20 --strategies "
-                    "instruction,cloze,icl --json",
-                    assay());
+                    "instruction,cloze,icl -o '%s' --store '%s' --json",
+                    assay(), dir, store);
     assert_int_equal(status, 0);
     assert_non_null(at(o, "results", "facts@cloze", "favoured"));
     const json_t *pairs = at(o, "strategies", "facts", NULL);
@@ -201,7 +202,30 @@ static void strategies(void **state)
     assert_true(json_number_value(json_object_get(p, "p_adjusted")) >=
                 json_number_value(json_object_get(p, "p")));
     assert_true(json_array_size(at(o, "cloze", "facts@cloze", NULL)) > 0);
+    /* the run keeps them, in its files, on the page and through the store; rescored they are made
+     * anew from the samples, and come out the same */
+    json_t *record, *again;
+    char path[1200], line[4000];
+    snprintf(path, sizeof path, "%s/run.json", dir);
+    record = json_load_file(path, 0, NULL);
+    assert_true(
+        json_equal(json_object_get(record, "strategies"), json_object_get(o, "strategies")));
+    json_decref(record);
+    snprintf(line, sizeof line,
+             "%s report --store '%s' %s -o '%s/page.html' --no-draw >/dev/null && "
+             "grep -q 'cloze \u2212 instruction' '%s/page.html'",
+             assay(), store, json_string_value(json_object_get(o, "run")), dir, dir);
+    assert_int_equal(system(line), 0);
+    again = run(&status, "%s rescore '%s' -o '%s/again' --store none --json", assay(), dir, dir);
+    assert_int_equal(status, 0);
+    json_decref(again);
+    snprintf(path, sizeof path, "%s/again/run.json", dir);
+    record = json_load_file(path, 0, NULL);
+    assert_true(
+        json_equal(json_object_get(record, "strategies"), json_object_get(o, "strategies")));
+    json_decref(record);
     json_decref(o);
+    remove_tree(dir);
 }
 
 /* A task of a file goes by the name it has there; a model's path may begin with ".."; what was

@@ -47,6 +47,28 @@ static json_t *sample_make(int i, int skill)
         p[0] > p[1], p[1] > p[0], "category", i % 2 ? "films" : "books");
 }
 
+/* What `assay eval --strategies` keeps of two tasks: three pairs, one of which is not to be tested,
+ * and one of scores that are not 0 or 1. */
+static json_t *strategies_make(void)
+{
+    return json_pack(
+        "{s:[{s:s, s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:[f,f], s:f, s:{s:i, s:i, s:f, s:f}, s:s, "
+        "s:f, s:f}, {s:s, s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:[f,f], s:f, s:{s:i, s:i, s:f, s:f}, "
+        "s:s, s:f, s:f}, {s:s, s:s, s:s, s:i, s:s}], s:[{s:s, s:s, s:s, s:i, s:f, s:f, s:f, s:f, "
+        "s:[f,f], s:f, s:s, s:f, s:f}]}",
+        "reviews", "a", "instruction", "b", "cloze", "metric", "acc", "n", 120, "mean_a", 0.6,
+        "mean_b", 0.75, "difference", 0.15, "stderr", 0.04, "ci", 0.071, 0.226, "level", 0.9,
+        "mcnemar", "b", 4, "c", 22, "exact", 0.00054, "midp", 0.00031, "test", "mcnemar mid-p", "p",
+        0.00031, "p_adjusted", 0.00062, "a", "instruction", "b", "icl", "metric", "acc", "n", 120,
+        "mean_a", 0.6, "mean_b", 0.575, "difference", -0.025, "stderr", 0.03, "ci", -0.0833, 0.0334,
+        "level", 0.9, "mcnemar", "b", 8, "c", 5, "exact", 0.58, "midp", 0.4244, "test",
+        "mcnemar mid-p", "p", 0.4244, "p_adjusted", 0.4244, "a", "cloze", "b", "icl", "metric",
+        "acc", "n", 0, "reason", "no items <that> both have", "sums", "a", "instruction", "b",
+        "icl", "metric", "f1", "n", 40, "mean_a", 0.31, "mean_b", 0.42, "difference", 0.11,
+        "stderr", 0.05, "ci", 0.012, 0.208, "level", 0.9, "test", "paired t", "p", 0.029,
+        "p_adjusted", 0.029);
+}
+
 static void run_make(const char *directory, const char *model, int skill)
 {
     json_t *config = json_pack("{s:s, s:{s:s, s:s}, s:{s:{s:s}}, s:{s:i}}", "command", "assay eval",
@@ -74,8 +96,13 @@ static void run_make(const char *directory, const char *model, int skill)
         labels[1], "matrix", matrix[0][0], matrix[0][1], matrix[1][0], matrix[1][1], "calibration",
         "n", ITEMS, "confidence", 0.909, "accuracy", acc);
     assert_non_null(results);
+    json_t *strategies = skill == 3 ? strategies_make() : NULL;
+    assert_true(skill != 3 || strategies);
+    if (strategies)
+        assert_int_equal(eval_run_compared(w, strategies), 0);
     assert_int_equal(eval_run_finish(w, results), 0);
     eval_run_writer_free(w);
+    json_decref(strategies);
     json_decref(results);
     json_decref(config);
 }
@@ -117,8 +144,8 @@ static void test_file(void **state)
     size_t plots = 0, bytes;
     report_make(&f, &plots);
     assert_int_equal(base_alloc_live(), live);
-    /* results, categories, and for each run confusion and calibration: as PNG and SVG */
-    assert_int_equal(plots, 2 * (2 + 2 * 2));
+    /* results, categories, strategies, and for each run confusion and calibration: PNG and SVG */
+    assert_int_equal(plots, 2 * (3 + 2 * 2));
     char path[600], *html;
     snprintf(path, sizeof path, "%s/confusion-reviews-2.png", f.plots);
     assert_true(base_file_exists(path));
@@ -129,6 +156,22 @@ static void test_file(void **state)
     assert_non_null(strstr(html, "<td class=\"n\">10 : 35</td>"));
     assert_non_null(strstr(html, "<td class=\"tight better\">B is better</td>"));
     assert_non_null(strstr(html, "0123abcd"));
+    snprintf(path, sizeof path, "%s/strategies-1.png", f.plots);
+    assert_true(base_file_exists(path));
+    /* what eval stored, second minus first; the tie of none is said, not shown */
+    assert_non_null(strstr(html, "<td class=\"tight\">cloze \u2212 instruction</td>"
+                                 "<td class=\"n\">120</td><td class=\"n\">0.7500</td>"
+                                 "<td class=\"n\">0.6000</td><td class=\"n\">+0.1500</td>"
+                                 "<td class=\"n\">+0.0710 to +0.2260</td>"
+                                 "<td class=\"n\">22 : 4</td><td class=\"n\">0.00031</td>"
+                                 "<td class=\"n better\">0.00062</td>"));
+    assert_non_null(strstr(html, "<td class=\"n\">-0.0250</td>"
+                                 "<td class=\"n\">-0.0833 to +0.0334</td>"
+                                 "<td class=\"n\">5 : 8</td><td class=\"n\">0.424</td>"
+                                 "<td class=\"n\">0.424</td>"));
+    assert_non_null(strstr(html, "no items &lt;that&gt; both have"));
+    assert_non_null(strstr(html, "90&nbsp;% interval"));
+    assert_non_null(strstr(html, "Whiskers: 90 % intervals."));
     assert_non_null(strstr(html, "40 more stand in the samples files"));
     assert_null(strstr(html, "<b>odd"));
     assert_null(strstr(html, "http://"));
@@ -154,6 +197,27 @@ static void test_browser(void **state)
     browser_media(&b, "", "light");
     assert_true(browser_open(&b, url));
     browser_picture(&b, "report-desktop");
+    /* strategies: a point and whiskers for each pair that was tested, the difference at its place
+     * between the ends of its interval, and the line of no difference between -0.025 and 0 */
+#define STRATEGY(what) "document.querySelector" what
+    assert_int_equal(browser_number(&b, STRATEGY("All('#strategies .bar u').length")), 3);
+    assert_int_equal(browser_number(&b, STRATEGY("All('#strategies .bar i').length")), 3);
+    assert_int_equal(browser_number(&b, STRATEGY("All('#strategies tbody tr').length")), 4);
+#define MIDDLE(e) "((r)=>r.left+r.width/2)(" e ".getBoundingClientRect())"
+    assert_int_equal(
+        browser_number(&b, "[...document.querySelectorAll('#strategies .bar')].every(e=>{const "
+                           "w=e.querySelector('i').getBoundingClientRect(), "
+                           "m=" MIDDLE("e.querySelector('u')") "; return w.left<m && m<w.right;})"),
+        1);
+    assert_int_equal(
+        browser_number(&b, "{const u=[...document.querySelectorAll('#strategies .bar "
+                           "u')].map(e=>" MIDDLE("e") "), z=" MIDDLE(
+                               "document.querySelector('#strategies .ref')") "; u[0]>z && u[1]<z "
+                                                                             "&& u[2]>z}"),
+        1);
+    assert_int_equal(browser_number(&b, "[...document.querySelectorAll('nav a')].some(a=>"
+                                        "a.getAttribute('href')==='#strategies')"),
+                     1);
 #define COUNT "document.getElementById('sample-count').textContent"
     /* 100 of each run's 120 samples; 50 rows at a time */
     assert_int_equal(browser_number(&b, COUNT " === '200 of 200 samples'"), 1);
