@@ -23,6 +23,10 @@
 #define KERNEL_VECTORS 1 /* 6 x 2 accumulators of 8 floats */
 #endif
 
+/* Decoding multiplies one row: the weights come from memory, each once, and are asked for so many
+ * bytes ahead. The CPU's own prefetching stops at 4 KiB. */
+#define DOT_AHEAD 4096
+
 /* One tile with the number of rows known to the compiler; column passes of KERNEL_VECTORS vectors.
  */
 #define GEMM_TILE(M)                                                                               \
@@ -37,8 +41,12 @@
             const real *ap = a, *bp = b + j;                                                       \
             for (size_t p = 0; p < k; p++) {                                                       \
                 struct vreal bv[KERNEL_VECTORS];                                                   \
-                _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++) bv[v] =           \
-                    vload(bp + 16 * v);                                                            \
+                _Pragma("GCC unroll 2") for (int v = 0; v < KERNEL_VECTORS; v++)                   \
+                {                                                                                  \
+                    bv[v] = vload(bp + 16 * v);                                                    \
+                    if (M == 1)                                                                    \
+                        __builtin_prefetch((const char *)(bp + 16 * v) + DOT_AHEAD);               \
+                }                                                                                  \
                 _Pragma("GCC unroll 16") for (int i = 0; i < M; i++)                               \
                 {                                                                                  \
                     struct vreal av = vset(ap[i * a_row]);                                         \
@@ -319,12 +327,14 @@ static void gemm_widen_pairs(size_t pairs, const uint32_t *src, real *dst)
 }
 
 /* One row of activations against a panel of stored weights, widened in registers (decoding: the
- * weights are streamed from memory once). The same chains as gemm on the widened panel. */
+ * weights are streamed from memory once, DOT_AHEAD). The same chains as gemm on the widened panel.
+ */
 static void gemm_dot_bf16(size_t k, const real *x, const uint16_t *w, real *c)
 {
     struct vreal a0 = vzero(), a1 = a0;
     for (size_t p = 0; p < k; p++, w += 32) {
         struct vreal xv = vset(x[p]);
+        __builtin_prefetch((const char *)w + DOT_AHEAD);
         a0 = vfma(xv, widen_bf16(w), a0);
         a1 = vfma(xv, widen_bf16(w + 16), a1);
     }
@@ -336,6 +346,7 @@ static void gemm_dot_f16(size_t k, const real *x, const uint16_t *w, real *c)
     struct vreal a0 = vzero(), a1 = a0;
     for (size_t p = 0; p < k; p++, w += 32) {
         struct vreal xv = vset(x[p]);
+        __builtin_prefetch((const char *)w + DOT_AHEAD);
         a0 = vfma(xv, widen_f16(w), a0);
         a1 = vfma(xv, widen_f16(w + 16), a1);
     }
