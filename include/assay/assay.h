@@ -7,6 +7,7 @@
 #include <assay/model.h>
 #include <assay/sampler.h>
 #include <assay/stats.h>
+#include <assay/survey.h>
 #include <assay/template.h>
 #include <assay/tokenizer.h>
 #include <assay/train.h>
