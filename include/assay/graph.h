@@ -27,35 +27,62 @@ struct graph {
     uint32_t *in_neighbor, *in_edge;
     double *weight;           /* [edges] or NULL */
     char **name;              /* [nodes]; NULL when every name is its number 0 .. nodes - 1 */
+    char *name_bytes;         /* what the names stand in */
     uint64_t loops, repeated; /* dropped when read */
+    bool header;              /* the edge list's first row was taken as a header */
+};
+enum graph_format {
+    GRAPH_FORMAT_AUTO,  /* by name: .graphml; .csv, .tsv, .jsonl are edge lists of that kind; of
+                           other names the first line tells (',', tab, ';', blanks, or '<');
+                           standard input is CSV */
+    GRAPH_FORMAT_EDGES, /* an edge list, whatever its name */
+    GRAPH_FORMAT_GRAPHML
 };
 struct graph_read_options {
     struct data_table_options table; /* edge list: CSV, TSV, blanks; plain or compressed */
     const char *source, *target;     /* columns; NULL = the first two */
-    const char *weight;              /* column; NULL = none */
-    bool directed;
+    const char *weight;              /* column, GraphML: key; finite, >= 0; NULL = none */
+    enum graph_format format;
+    bool directed; /* GraphML says itself what it is */
 };
-/* An edge list (header told apart by itself: a first row whose cells are not whole numbers while
- * the second row's are is a header; DATA_HEADER_YES/NO decide), or GraphML by its name (.graphml,
- * also compressed). At most 2^32 - 2 nodes. */
+/* An edge list or GraphML, plain or compressed; options NULL = all zero.
+ *
+ * Edge lists. The header is told apart by itself: the first row is one when a column is asked for
+ * by name, when its two cells are not whole numbers while the second row's are, or when they are
+ * usual headings (source and target, from and to, src and dst, node_1 and node_2, id_1 and id_2,
+ * ...); table.header decides otherwise. Lines that begin with '%', or with '#' and a blank, are
+ * comments when the first line of a file is one. A name is any cell that is not empty; "7" and "07"
+ * are two names. A node that only has a loop is a node without edges. Of repeated edges (in either
+ * direction when undirected) the first stays, with its weight.
+ *
+ * GraphML: nodes (named by their data "name" when all have different ones, else by their id) and
+ * edges of one graph; nested graphs, hyperedges, ports and edges of the other direction than the
+ * graph's are BASE_E_UNSUPPORTED.
+ *
+ * At most 2^32 - 2 nodes and edges (BASE_E_LIMIT). A file without any edge or node is
+ * BASE_E_FORMAT. */
 int graph_read(struct graph **out, const char *path, const struct graph_read_options *options);
-/* From arrays (copied): edges as given, loops and repetitions dropped. names [nodes] or NULL. */
+/* From arrays (copied): edges as given, loops and repetitions dropped; weight [edges] or NULL;
+ * names [nodes] or NULL (copied). Indices beyond nodes are BASE_E_ARGUMENT. */
 int graph_make(struct graph **out, uint32_t nodes, const uint32_t *source, const uint32_t *target,
-               uint64_t edges, bool directed, const char *const *names);
+               const double *weight, uint64_t edges, bool directed, const char *const *names);
 void graph_free(struct graph *g); /* NULL is fine */
 static inline uint64_t graph_degree(const struct graph *g, uint32_t v)
 {
     return g->first[v + 1] - g->first[v];
 }
-/* Index of the edge u-v (u->v), or UINT64_MAX: binary search. */
+/* Index of the edge u-v (u->v), or UINT64_MAX: binary search; u and v below nodes. */
 uint64_t graph_edge_find(const struct graph *g, uint32_t u, uint32_t v);
 /* The name of node v, in buffer when it is its number. */
 const char *graph_name(const struct graph *g, uint32_t v, char buffer[24]);
-/* CSV (header source,target[,weight]) or GraphML by the path's extension; atomically. "-" is CSV on
- * standard output. */
+/* The node of that name, or UINT32_MAX. Slow (looks at every name): for options, not for loops. */
+uint32_t graph_node_find(const struct graph *g, const char *name);
+/* CSV (header source,target[,weight]) or, where path ends in .graphml, GraphML; atomically. "-" is
+ * CSV on standard output. CSV holds edges: nodes without any are not in it. */
 int graph_write(const struct graph *g, const char *path);
-/* The subgraph of `keep` [n] nodes (distinct): all edges between them, or only those listed. Old
- * names stay. map, when not NULL, gets the old index of each new node (base_free). */
+/* The subgraph of `keep` [n] nodes (distinct), numbered in that order: all edges between them, or
+ * only those listed (indices of g's edges, ends within keep, repetitions dropped). Old names and
+ * weights stay. */
 int graph_induced(struct graph **out, const struct graph *g, const uint32_t *keep, size_t n);
 int graph_of_edges(struct graph **out, const struct graph *g, const uint32_t *keep, size_t n,
                    const uint64_t *edges, size_t n_edges);
