@@ -146,8 +146,8 @@ int graph_sample_draw(struct graph_sample **out, const struct graph *g,
 void graph_sample_free(struct graph_sample *s); /* NULL is fine */
 /* The sample as a graph: nodes in the order of `node`, induced or walked edges. */
 int graph_sample_graph(struct graph **out, const struct graph *g, const struct graph_sample *s);
-/* CSV `node,visits,degree,weight`, a row per node in the order of `node`; degree is that in g (both
- * directions of a directed graph together), weight is empty where there is none. Atomically; "-" is
- * standard output. */
+/* CSV `node,visits,degree,weight`, a row per node in the order of `node`; degree is the number
+ * of its neighbours in g, whichever way an edge leads; weight is empty where there is none.
+ * Atomically; "-" is standard output. */
 int graph_sample_write_nodes(const struct graph *g, const struct graph_sample *s, const char *path);
 #endif
