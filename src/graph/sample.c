@@ -426,7 +426,7 @@ static int prepare(struct sampler *s)
     int rc;
     s->g = g;
     if (g->directed) {
-        rc = graph_make(&s->made, g->nodes, g->source, g->target, g->edges, false, NULL);
+        rc = graph_make(&s->made, g->nodes, g->source, g->target, g->weight, g->edges, false, NULL);
         if (rc)
             return rc;
         s->g = s->made;

@@ -14,7 +14,7 @@ static inline struct graph *make_graph(uint32_t nodes, const uint32_t (*edges)[2
         v[i] = edges[i][1];
     }
     struct graph *g = NULL;
-    assert_int_equal(graph_make(&g, nodes, u, v, n, directed, NULL), 0);
+    assert_int_equal(graph_make(&g, nodes, u, v, NULL, n, directed, NULL), 0);
     free(u);
     free(v);
     return g;

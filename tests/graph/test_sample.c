@@ -346,7 +346,7 @@ static void node_file(void **state)
     static const char *const names[] = { "a", "b, \"c\"", "d" };
     const uint32_t u[] = { 0, 1 }, v[] = { 1, 2 };
     struct graph *g;
-    assert_int_equal(graph_make(&g, 3, u, v, 2, false, names), 0);
+    assert_int_equal(graph_make(&g, 3, u, v, NULL, 2, false, names), 0);
     struct graph_sample_options o = defaults;
     o.nodes = 3;
     struct graph_sample *s = draw(g, &o);
