@@ -26,7 +26,7 @@ static int append_row(struct base_buffer *b, const struct graph *g, const struct
     char number[24];
     uint32_t v = s->node[i];
     const char *name = graph_name(g, v, number);
-    int rc = data_cell_write(b, (struct data_cell){ name, strlen(name) }, ',', 0);
+    int rc = data_cell_write(b, (struct data_cell){ name, strlen(name) }, ',', '"');
     if (rc == 0)
         rc = base_buffer_printf(b, ",%llu,%llu,", (unsigned long long)s->visits[i],
                                 (unsigned long long)neighbors(g, v));
