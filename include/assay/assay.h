@@ -6,6 +6,7 @@
 #include <assay/data.h>
 #include <assay/model.h>
 #include <assay/sampler.h>
+#include <assay/sampling.h>
 #include <assay/stats.h>
 #include <assay/survey.h>
 #include <assay/template.h>
