@@ -86,4 +86,29 @@ int graph_write(const struct graph *g, const char *path);
 int graph_induced(struct graph **out, const struct graph *g, const uint32_t *keep, size_t n);
 int graph_of_edges(struct graph **out, const struct graph *g, const uint32_t *keep, size_t n,
                    const uint64_t *edges, size_t n_edges);
+
+/* ---- PageRank (pagerank.c) ---- */
+struct graph_pagerank_options {
+    double damping;        /* 0 <= d < 1 */
+    double tolerance;      /* wanted error; see the bounds below */
+    const double *restart; /* [nodes] >= 0, not all 0; NULL = the same for all. Where the surfer
+                              goes with 1 - d, and from nodes without a way out */
+    bool weighted;         /* by edge weights, which the graph must have */
+};
+#define GRAPH_PAGERANK_OPTIONS_DEFAULT                                                             \
+    {                                                                                              \
+        .damping = .85, .tolerance = 1e-12                                                         \
+    }
+/* Bounds that hold for the given values, not estimates; rounding is in them. */
+struct graph_pagerank {
+    double relative; /* every value is within this part of the exact one; infinite when some node
+                        has no restart */
+    double total;    /* sum of all absolute errors */
+    unsigned sweeps; /* passes over the edges */
+    uint64_t dangling;
+};
+/* value [nodes], sum 1. BASE_E_NUMERIC when the bound (relative, or total where that is infinite)
+ * does not come below tolerance. about may be NULL. */
+int graph_pagerank(const struct graph *g, const struct graph_pagerank_options *options,
+                   double *value, struct graph_pagerank *about);
 #endif
