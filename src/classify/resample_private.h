@@ -41,8 +41,38 @@ int resample_clean(struct resample_job *job);    /* Tomek, ENN, RENN, AllKNN, NC
 /* For the combined methods: the smallest class is cleaned as well. */
 int resample_clean_all(struct resample_job *job, enum classify_resampler method);
 
-/* One made row: a of x towards b of x by lambda; appended to out. Values a + lambda (b - a), zeros
- * left out. The column and value arrays are scratch of x->columns places. */
-int resample_blend(struct classify_matrix *out, const struct classify_matrix *x, uint32_t a,
-                   uint32_t b, double lambda, uint32_t *column, double *value);
+/* Between which rows a class's new rows are made. */
+struct resample_pairs {
+    uint32_t class;
+    size_t bases, k;
+    uint32_t *base;     /* [bases] rows of x to start from */
+    uint32_t *neighbor; /* [bases][k] rows of x to go towards */
+    size_t *times;      /* [bases] how often each base serves (ADASYN), or NULL: as drawn */
+    size_t add;         /* rows to make */
+};
+struct resample_draw {
+    size_t base, neighbor; /* places in base and in its k neighbours */
+    double lambda;
+};
+/* The pairs of class c by the job's method (smote_tomek and smote_enn: SMOTE). */
+int resample_pairs_find(const struct resample_job *job, uint32_t c, struct resample_pairs *pairs);
+void resample_pairs_free(struct resample_pairs *pairs);
+/* The job's own draws, [pairs->add]. */
+void resample_pairs_draw(const struct resample_job *job, const struct resample_pairs *pairs,
+                         struct resample_draw *draw);
+/* Appends a row to job->made for each of draw [pairs->add]. */
+int resample_pairs_make(struct resample_job *job, const struct resample_pairs *pairs,
+                        const struct resample_draw *draw);
+
+/* Neighbours among the class's own rows by SMOTE-NC's distance, [n][k] rows of x. */
+int resample_nominal_neighbors(const struct resample_job *job, const uint32_t *row, size_t n,
+                               size_t k, uint32_t *neighbor);
+/* The value of column c in row r of x. */
+double resample_value(const struct classify_matrix *x, uint32_t r, uint32_t c);
+
+/* The sum in NumPy's order: eight running sums up to 128 values, halves above (pairwise summation,
+ * Higham 1993). Where imbalanced-learn rounds or compares a sum, the same bits decide here. */
+double resample_sum(const double *v, size_t n);
+/* Whether the options leave k or m to the method, and what they are. */
+size_t resample_k(const struct resample_job *job, size_t own);
 #endif

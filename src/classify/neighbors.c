@@ -1,0 +1,167 @@
+/* The definition, the choice between the searches, and the plain search; see neighbors.h. */
+#include "classify/neighbors.h"
+#include "base/memory.h"
+#include "classify/neighbors_private.h"
+#include <math.h>
+
+double classify_distance2(const struct classify_matrix *x, uint32_t a, uint32_t b)
+{
+    size_t i = x->first[a], j = x->first[b], i_end = x->first[a + 1], j_end = x->first[b + 1];
+    double sum = 0;
+    while (i < i_end && j < j_end) {
+        /* without branches: which of two columns comes first is anybody's guess */
+        uint32_t ci = x->column[i], cj = x->column[j];
+        double va = ci <= cj ? x->value[i] : 0, vb = cj <= ci ? x->value[j] : 0;
+        double d = va - vb;
+        sum += d * d;
+        i += ci <= cj;
+        j += cj <= ci;
+    }
+    for (; i < i_end; i++)
+        sum += x->value[i] * x->value[i];
+    for (; j < j_end; j++)
+        sum += x->value[j] * x->value[j];
+    return sum;
+}
+
+static void heap_down(struct neighbor_heap *h, size_t at, size_t n, double key, uint32_t row)
+{
+    for (size_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n &&
+            neighbor_after(h->key[child + 1], h->row[child + 1], h->key[child], h->row[child]))
+            child++;
+        if (!neighbor_after(h->key[child], h->row[child], key, row))
+            break;
+        h->key[at] = h->key[child];
+        h->row[at] = h->row[child];
+    }
+    h->key[at] = key;
+    h->row[at] = row;
+}
+
+void neighbor_heap_push(struct neighbor_heap *h, double key, uint32_t row)
+{
+    if (h->n == h->k) {
+        if (h->k && neighbor_after(h->key[0], h->row[0], key, row))
+            heap_down(h, 0, h->n, key, row);
+        return;
+    }
+    size_t at = h->n++;
+    for (size_t up; at > 0; at = up) {
+        up = (at - 1) / 2;
+        if (!neighbor_after(key, row, h->key[up], h->row[up]))
+            break;
+        h->key[at] = h->key[up];
+        h->row[at] = h->row[up];
+    }
+    h->key[at] = key;
+    h->row[at] = row;
+}
+
+void neighbor_heap_sort(struct neighbor_heap *h)
+{
+    for (size_t n = h->n; n > 1; n--) {
+        double key = h->key[n - 1];
+        uint32_t row = h->row[n - 1];
+        h->key[n - 1] = h->key[0];
+        h->row[n - 1] = h->row[0];
+        heap_down(h, 0, n - 1, key, row);
+    }
+}
+
+int neighbor_search_plain(const struct neighbor_search *s)
+{
+    int stop = 0;
+#pragma omp parallel for num_threads(base_threads()) schedule(dynamic, 16)
+    for (size_t q = 0; q < s->queries; q++) {
+        int stopped;
+#pragma omp atomic read
+        stopped = stop;
+        if (stopped)
+            continue;
+        if (base_interrupted()) {
+#pragma omp atomic write
+            stop = 1;
+        }
+        struct neighbor_heap heap = { s->d2 + q * s->k, s->neighbor + q * s->k, 0, s->k };
+        for (size_t p = 0; p < s->points; p++) {
+            if (s->point[p] == s->query[q])
+                continue;
+            double d2 = classify_distance2(s->x, s->query[q], s->point[p]);
+            neighbor_heap_push(&heap, s->farthest ? -d2 : d2, s->point[p]);
+        }
+        neighbor_heap_sort(&heap);
+        for (size_t i = 0; i < s->k; i++) {
+            if (i >= heap.n) {
+                heap.key[i] = INFINITY;
+                heap.row[i] = UINT32_MAX;
+            } else if (s->farthest) {
+                heap.key[i] = -heap.key[i];
+            }
+        }
+    }
+    return stop ? base_error_set(BASE_E_INTERRUPTED, "interrupted") : 0;
+}
+
+/* Dense is what is no smaller as an inverted index: from a fifth of the places filled, or few
+ * columns. */
+static bool search_is_dense(const struct neighbor_search *s)
+{
+    const struct classify_matrix *x = s->x;
+    double filled = 0;
+    for (size_t i = 0; i < s->points; i++)
+        filled += (double)(x->first[s->point[i] + 1] - x->first[s->point[i]]);
+    return x->columns <= 16 || filled * 5 >= (double)s->points * (double)x->columns;
+}
+
+static int search(struct neighbor_search s)
+{
+    for (size_t q = 0; q < s.queries * s.k; q++) {
+        s.neighbor[q] = UINT32_MAX;
+        if (s.d2)
+            s.d2[q] = INFINITY;
+    }
+    if (s.queries == 0 || s.points == 0 || s.k == 0)
+        return 0;
+    double *own = NULL;
+    if (!s.d2) {
+        size_t n;
+        if (base_mul_size(s.queries, s.k, &n))
+            return base_error_set(BASE_E_LIMIT, "%zu neighbours of %zu rows", s.k, s.queries);
+        if (!(s.d2 = own = base_alloc(n, sizeof *own)))
+            return BASE_E_MEMORY;
+    }
+    int rc = 0;
+    for (size_t i = 0; !rc && i < s.points + s.queries; i++) {
+        uint32_t row = i < s.points ? s.point[i] : s.query[i - s.points];
+        double sum = 0;
+        for (size_t j = s.x->first[row]; j < s.x->first[row + 1]; j++)
+            sum += s.x->value[j] * s.x->value[j];
+        if (!(sum < 1e300))
+            rc = base_error_set(BASE_E_NUMERIC,
+                                "row %u: squared length %g; distances need values below 1e150", row,
+                                sum);
+    }
+    if (!rc)
+        rc = search_is_dense(&s) ? neighbor_search_dense(&s)
+             : s.farthest        ? neighbor_search_plain(&s)
+                                 : neighbor_search_sparse(&s);
+    base_free(own);
+    return rc;
+}
+
+int classify_neighbors_nearest(const struct classify_matrix *x, const uint32_t *point,
+                               size_t points, const uint32_t *query, size_t queries, size_t k,
+                               uint32_t *neighbor, double *d2)
+{
+    return search(
+        (struct neighbor_search){ x, point, query, points, queries, k, false, neighbor, d2 });
+}
+
+int classify_neighbors_farthest(const struct classify_matrix *x, const uint32_t *point,
+                                size_t points, const uint32_t *query, size_t queries, size_t k,
+                                uint32_t *neighbor, double *d2)
+{
+    return search(
+        (struct neighbor_search){ x, point, query, points, queries, k, true, neighbor, d2 });
+}
