@@ -6,6 +6,12 @@ For each set a task file of lm-eval is written (dataset_path json, a local file)
 programs. Compared: every context and continuation, every log-likelihood (to 1e-4), and each metric and
 its standard error (to 1e-9, perplexities to 1e-4 relative).
 
+lm-eval runs the model in float32, and its own log-likelihoods are off by more than 1e-4 where they sum to hundreds of
+nats. With --float64 it runs once more in float64 throughout (Llama's norm and rotation, which transformers computes in
+float32 whatever the model's type, are replaced by the same formulas in float64), and that is what log-likelihoods must
+agree with: to 1e-4, and beyond 500 nats to 2e-7 of the sum (float32's epsilon is 1.2e-7: the states between layers are
+float32 in both programs, and their rounding is the same). The errors of both programs are printed side by side.
+
 Where a token spans the border of context and continuation lm-eval scores a text that is not the item's; so
 Assay is run with --join lm-eval here (by default it scores from that token on and says so). lm-eval puts a BOS in
 front of a rolled text although its prefix token stands there already: it is run with add_bos_token=False on
@@ -131,21 +137,47 @@ def write_task(name, data, limit, out, tokenizer=None):
     (Path(out) / f"oracle_{name}.yaml").write_text(template.format(name=f"oracle_{name}", data=plain, text=text, shots=shots))
 
 
-def load_peer(model, rolling, batch=4):
+def llama_in_float64():
+    """transformers' Llama computes its norm and its rotation in float32; here the same in float64."""
+    import torch
+    from transformers.models.llama import modeling_llama as llama
+
+    def norm(self, x):
+        x = x.double()
+        return self.weight.double() * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.variance_epsilon))
+
+    def rotation(self, x, position_ids):
+        config = self.config
+        parameters = getattr(config, "rope_parameters", None) or {}
+        theta = parameters.get("rope_theta", getattr(config, "rope_theta", 10000.0))
+        if parameters.get("rope_type", "default") != "default":
+            raise SystemExit("--float64 knows Llama's plain rotation only")
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        frequency = theta ** -(torch.arange(0, size, 2, dtype=torch.float64) / size)
+        angle = position_ids[..., None].double() * frequency
+        angle = torch.cat((angle, angle), dim=-1)
+        return angle.cos(), angle.sin()
+
+    llama.LlamaRMSNorm.forward, llama.LlamaRotaryEmbedding.forward = norm, rotation
+
+
+def load_peer(model, rolling, dtype="float32", batch=4):
     from lm_eval.models.huggingface import HFLM
     from transformers import PreTrainedTokenizerFast
 
     extra = {"add_bos_token": False} if rolling else {}
-    return HFLM(pretrained=model, tokenizer=PreTrainedTokenizerFast.from_pretrained(model), dtype="float32", device="cpu", batch_size=batch,
-                **extra)
+    lm = HFLM(pretrained=model, tokenizer=PreTrainedTokenizerFast.from_pretrained(model), dtype=dtype, device="cpu", batch_size=batch, **extra)
+    if dtype == "float64" and lm.model.config.model_type != "llama":
+        raise SystemExit("--float64 is made for Llama's architecture")
+    return lm
 
 
-def run_lm_eval(model, names, limit, out, rolling):
+def run_lm_eval(model, names, limit, out, rolling, dtype="float32"):
     import lm_eval
     from lm_eval.tasks import TaskManager
 
     return lm_eval.simple_evaluate(
-        model=load_peer(model, rolling), tasks=[f"oracle_{n}" for n in names], limit=limit, log_samples=True, bootstrap_iters=10,
+        model=load_peer(model, rolling, dtype), tasks=[f"oracle_{n}" for n in names], limit=limit, log_samples=True, bootstrap_iters=10,
         task_manager=TaskManager(include_path=str(out), include_defaults=False))
 
 
@@ -178,9 +210,11 @@ def logprobs(resps):
     return out
 
 
-def compare(name, ours, theirs, our_samples, their_samples):
+def compare(name, ours, theirs, our_samples, their_samples, exact_samples=None):
     bad, worst, spanning = [], 0.0, 0
+    own_error = their_error = largest = 0.0
     their_samples = sorted(their_samples, key=lambda s: s["doc_id"])
+    exact = {s["doc_id"]: logprobs(s["resps"]) for s in exact_samples or []}
     if len(our_samples) != len(their_samples):
         bad.append(f"{len(our_samples)} samples, lm-eval has {len(their_samples)}")
     for a, b in zip(our_samples, their_samples):
@@ -189,9 +223,14 @@ def compare(name, ours, theirs, our_samples, their_samples):
             continue
         flags = a.get("assay", {}).get("boundary_retokenized")
         spanning += bool(any(flags) if isinstance(flags, list) else flags)
-        for x, y in zip(logprobs(a["resps"]), logprobs(b["resps"])):
-            worst = max(worst, abs(x - y))
-            if abs(x - y) > 1e-4 * max(1, abs(y) / 100):
+        for i, (x, y) in enumerate(zip(logprobs(a["resps"]), logprobs(b["resps"]))):
+            worst, largest = max(worst, abs(x - y)), max(largest, abs(y))
+            if exact:
+                z = exact[a["doc_id"]][i]
+                own_error, their_error = max(own_error, abs(x - z)), max(their_error, abs(y - z))
+                if abs(x - z) > max(1e-4, 2e-7 * abs(z)):
+                    bad.append(f"document {a['doc_id']}: {x} against {z} in float64")
+            elif abs(x - y) > 1e-4 * max(1, abs(y) / 100):
                 bad.append(f"document {a['doc_id']}: {x} against {y}")
     figures = []
     for metric, value in theirs.items():
@@ -209,6 +248,8 @@ def compare(name, ours, theirs, our_samples, their_samples):
         if own is None or abs(own - value) > tolerance:
             bad.append(f"{key}: {own} against {value}")
     print(f"{name:16} {len(our_samples):4} items  largest difference {worst:.1e}  {spanning} spanning  {' '.join(figures)}", flush=True)
+    if exact:
+        print(f"{'':16} to {largest:.0f} nats: |assay - float64| {own_error:.1e}, |lm-eval float32 - float64| {their_error:.1e}", flush=True)
     for line in bad[:5]:
         print(f"    {line}")
     return bad
@@ -221,6 +262,7 @@ def main():
     p.add_argument("--data", default="../shared/data/eval/sets")
     p.add_argument("--limit", type=int, default=200)
     p.add_argument("--set", action="append", choices=list(SETS))
+    p.add_argument("--float64", action="store_true", help="compare log-likelihoods with lm-eval's in float64")
     a = p.parse_args()
     names, failed = a.set or list(SETS), 0
     with tempfile.TemporaryDirectory() as out:
@@ -235,10 +277,17 @@ def main():
             group = [n for n in names if n.startswith("rolling") == rolling]
             if not group:
                 continue
-            theirs = run_lm_eval(a.model, group, a.limit, out, rolling)
+            theirs, exact = run_lm_eval(a.model, group, a.limit, out, rolling), {"samples": {}}
+            if a.float64:
+                from transformers.models.llama import modeling_llama as llama
+
+                kept = llama.LlamaRMSNorm.forward, llama.LlamaRotaryEmbedding.forward
+                llama_in_float64()
+                exact = run_lm_eval(a.model, group, a.limit, out, rolling, "float64")
+                llama.LlamaRMSNorm.forward, llama.LlamaRotaryEmbedding.forward = kept
             for n in group:
                 failed += bool(compare(n, result["results"][f"oracle_{n}"], theirs["results"][f"oracle_{n}"], samples[n],
-                                       theirs["samples"][f"oracle_{n}"]))
+                                       theirs["samples"][f"oracle_{n}"], exact["samples"].get(f"oracle_{n}")))
     print("all agree" if not failed else f"{failed} sets differ")
     return failed > 0
 
