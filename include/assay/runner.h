@@ -32,6 +32,9 @@ int eval_runner_run(struct eval_runner *r, struct eval_task *t, const char *labe
 /* {"items", "requests", "asked", "from_journal", "from_cache", "cut", "skipped",
  * "boundary_retokenized"} of all ranks, over all runs so far. New reference. */
 json_t *eval_runner_counters(const struct eval_runner *r);
+/* The backend's counters (eval_backend_counters) summed over the ranks: a new reference on rank 0,
+ * NULL on others. Collective under mpirun. */
+int eval_runner_backend_counters(const struct eval_runner *r, json_t **out);
 /* NULL is fine. */
 void eval_runner_free(struct eval_runner *r);
 #endif

@@ -5,6 +5,7 @@
 #include <assay/runner.h>
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/text.h"
@@ -454,6 +455,48 @@ static int sum_totals(struct eval_runner *r, const struct totals *before)
         r->totals.from_cache += theirs[2];
     }
     base_buffer_free(&all);
+    return rc;
+}
+
+/* Adds the whole numbers of `more` to those of `sum`. */
+static int add_counters(json_t *sum, const json_t *more)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)more, key, value)
+    {
+        const json_t *own = json_object_get(sum, key);
+        if (json_is_integer(value) && (!own || json_is_integer(own)) &&
+            json_object_set_new(sum, key,
+                                json_integer(json_integer_value(own) + json_integer_value(value))))
+            return BASE_E_MEMORY;
+    }
+    return 0;
+}
+
+int eval_runner_backend_counters(const struct eval_runner *r, json_t **out)
+{
+    struct base_buffer all = { 0 };
+    json_t *own = eval_backend_counters(r->backend);
+    char *text = own ? base_json_dump(own, false) : NULL;
+    *out = NULL;
+    int rc = text ? 0 : base_error_set(BASE_E_MEMORY, "out of memory: counters");
+    if ((rc = dist_agree(rc)) == 0 && dist_size() > 1)
+        rc = dist_gather(text, strlen(text) + 1, &all); /* each ends with a NUL */
+    size_t at = dist_size() > 1 && dist_rank() == 0 && text ? strlen(text) + 1 : 0;
+    for (size_t n; rc == 0 && dist_rank() == 0 && at < all.length; at += n) {
+        json_t *theirs = NULL;
+        n = strnlen(all.data + at, all.length - at) + 1;
+        if ((rc = base_json_parse(&theirs, all.data + at, n - 1, "counters")) == 0)
+            rc = add_counters(own, theirs);
+        json_decref(theirs);
+    }
+    rc = dist_agree(rc);
+    if (rc == 0 && dist_rank() == 0)
+        *out = json_incref(own);
+    base_buffer_free(&all);
+    base_free(text);
+    json_decref(own);
     return rc;
 }
 
