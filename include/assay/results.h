@@ -29,6 +29,9 @@ int eval_run_original(struct eval_run_writer *w, const char *task, size_t docume
 /* The paired tests between prompting strategies, {task: [what eval_scores_compare gave]}; kept (a
  * reference). In run.json and the store it is the record's "strategies". */
 int eval_run_compared(struct eval_run_writer *w, const json_t *strategies);
+/* Figures of groups of tasks, what eval_groups_aggregate gave; kept (a reference). In lm-eval's file
+ * they stand under "groups", "results" and "group_subtasks", as there. */
+int eval_run_grouped(struct eval_run_writer *w, const json_t *groups);
 /* results: {task: what eval_tally_finish gave}. Closes all files; the run is complete. */
 int eval_run_finish(struct eval_run_writer *w, const json_t *results);
 /* Twelve hexadecimal digits; valid from eval_run_create on. */

@@ -123,6 +123,8 @@ enum eval_output eval_task_output(const struct eval_task *t);
 /* The task as it is used (all keys, after include and options), for the run's record. New ref. */
 json_t *eval_task_config(const struct eval_task *t);
 size_t eval_task_count(const struct eval_task *t); /* items that will be asked */
+/* Documents of the evaluated split, whatever limit or samples leave out. */
+size_t eval_task_documents(const struct eval_task *t);
 /* 1 and the next item, 0 at the end, negative on failure. Items come in the order of doc_id. */
 int eval_task_next(struct eval_task *t, struct eval_item *item);
 int eval_task_rewind(struct eval_task *t);
@@ -143,8 +145,8 @@ void eval_names_free(char **names, size_t n);
 /* For every group among `names` ("a,b,c"), and groups within groups: its aggregate_metric_list over
  * results ({task: what eval_tally_finish gave}). micro (weight_by_size, the default): all items as
  * one set, lm-eval's pooled stderr; macro: every task counts once, sqrt(sum se^2)/K. *groups:
- * {group: {metric: {"value", "stderr", "ci", "method", "n", "tasks", "weight_by_size", "filter"}}}
- */
+ * {group: {metric: {"value", "stderr", "ci", "method", "n", "tasks", "weight_by_size", "filter"},
+ * "members": names in the group's list, "alias", "version"}} */
 int eval_groups_aggregate(const char *names, const struct eval_task_options *options,
                           const json_t *results, double level, json_t **groups);
 

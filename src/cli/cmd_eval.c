@@ -46,10 +46,15 @@ struct arguments {
     double level, rate, timeout;
 };
 
+/* Numbers of documents, ascending, each once. */
+struct documents {
+    size_t *at, n;
+};
 /* A task asked in one way. */
 struct part {
     char *task;
     char *name; /* key of its results: "task", or "task@icl" when there are several strategies */
+    struct documents samples; /* of --samples; none: all */
     struct eval_task *open;
     struct eval_scores scores;
     json_t *cloze; /* of its first items */
@@ -60,15 +65,16 @@ struct state {
     size_t n_strategies;
     struct model *model;
     struct eval_backend *backend;
-    struct eval_chat *chat; /* NULL: plain prompts, or an endpoint's own template */
-    size_t *samples, n_samples;
+    struct eval_chat *chat;   /* NULL: plain prompts, or an endpoint's own template */
+    struct documents samples; /* --samples as a list: of every task */
+    json_t *by_task;          /* --samples as lm-eval has it, {"task": [documents]}; else NULL */
     char **tasks;
     size_t n_tasks;
     struct part *parts;
     size_t n_parts;
     struct eval_run_writer *writer;
     struct eval_runner *runner;
-    json_t *config, *results, *groups, *pairs, *notes;
+    json_t *config, *results, *groups, *pairs, *notes, *counters;
     char *stored; /* the store's name */
     double seconds, cpu_seconds;
 };
@@ -110,18 +116,29 @@ static int compare_sizes(const void *x, const void *y)
     return a < b ? -1 : a > b;
 }
 
-static int add_sample(struct state *s, int64_t doc)
+static int add_document(struct documents *d, int64_t doc)
 {
-    size_t *more = base_realloc(s->samples, s->n_samples + 1, sizeof *more);
+    size_t *more = base_realloc(d->at, d->n + 1, sizeof *more);
     if (!more)
         return BASE_E_MEMORY;
-    s->samples = more;
-    more[s->n_samples++] = (size_t)doc;
+    d->at = more;
+    more[d->n++] = (size_t)doc;
     return 0;
 }
 
+static void order_documents(struct documents *d)
+{
+    size_t kept = 0;
+    if (d->n)
+        qsort(d->at, d->n, sizeof *d->at, compare_sizes);
+    for (size_t i = 0; i < d->n; i++)
+        if (i == 0 || d->at[i] != d->at[kept - 1])
+            d->at[kept++] = d->at[i];
+    d->n = kept;
+}
+
 /* "0,7,20-29" */
-static int parse_samples(struct state *s)
+static int parse_list(struct state *s)
 {
     char *copy = base_strdup(s->a.samples), *rest = copy;
     int rc = copy ? 0 : BASE_E_MEMORY;
@@ -134,17 +151,72 @@ static int parse_samples(struct state *s)
         if (rc == 0)
             rc = base_parse_int(dash ? dash : one, "--samples", from, INT32_MAX, &to);
         for (int64_t doc = from; rc == 0 && doc <= to; doc++)
-            rc = add_sample(s, doc);
+            rc = add_document(&s->samples, doc);
     }
     base_free(copy);
+    order_documents(&s->samples);
+    return rc;
+}
+
+/* A list, or what lm-eval's --samples takes: {"task": [0, 7]} or a file that holds that. */
+static int parse_samples(struct state *s)
+{
+    const char *text = s->a.samples, *task;
+    bool json = text[strspn(text, " \t\n")] == '{', file = !json && base_file_exists(text);
+    json_t *documents, *doc;
+    size_t i;
+    if (!json && !file)
+        return parse_list(s);
+    int rc = json ? base_json_parse(&s->by_task, text, strlen(text), "--samples")
+                  : base_json_load(&s->by_task, text);
     if (rc)
         return rc;
-    qsort(s->samples, s->n_samples, sizeof *s->samples, compare_sizes);
-    size_t kept = 0;
-    for (size_t i = 0; i < s->n_samples; i++)
-        if (i == 0 || s->samples[i] != s->samples[kept - 1])
-            s->samples[kept++] = s->samples[i];
-    s->n_samples = kept;
+    if (!json_is_object(s->by_task))
+        return base_error_set(BASE_E_FORMAT, "--samples: %s: expected {\"task\": [documents]}",
+                              text);
+    json_object_foreach(s->by_task, task, documents)
+    {
+        bool good = json_array_size(documents) > 0;
+        json_array_foreach(documents, i, doc) good =
+            good && json_is_integer(doc) && json_integer_value(doc) >= 0;
+        if (!good)
+            return base_error_set(BASE_E_FORMAT,
+                                  "--samples: %s: expected a list of documents, by number from 0",
+                                  task);
+    }
+    return 0;
+}
+
+/* The documents of a task into its part; every name of the object must be one of the tasks'. */
+static int choose_samples(struct state *s, const char *task, const struct eval_task_options *o,
+                          struct part *p)
+{
+    json_t *config = NULL, *doc;
+    size_t i;
+    if (!s->by_task)
+        return 0;
+    int rc = eval_task_check(task, o, &config); /* task may be a file: what is it called? */
+    const char *name = json_string_value(json_object_get(config, "task"));
+    json_t *documents = json_object_get(s->by_task, name ? name : task);
+    json_array_foreach(documents, i, doc) rc =
+        rc ? rc : add_document(&p->samples, json_integer_value(doc));
+    order_documents(&p->samples);
+    json_decref(config);
+    return rc;
+}
+
+static int check_samples(const struct state *s)
+{
+    const char *name;
+    json_t *documents;
+    json_object_foreach(s->by_task, name, documents)
+    {
+        bool found = false;
+        for (size_t i = 0; i < s->n_parts; i++)
+            found = found || strcmp(s->parts[i].task, name) == 0;
+        if (!found)
+            return base_error_set(BASE_E_ARGUMENT, "--samples: %s is none of the tasks", name);
+    }
     return 0;
 }
 
@@ -156,6 +228,9 @@ static int check_arguments(struct state *s, int positionals, char **argv)
                          argv[1]);
     if (!a->tasks)
         return cli_usage(&cli_command_eval, "no task given: add -t TASK (assay tasks lists them)");
+    if (a->limit && a->samples)
+        return cli_usage(&cli_command_eval,
+                         "--limit and --samples both say which documents: give one of them");
     if (a->limit < 0 || a->fewshot < -1 || a->batch_tokens < 0 || a->fewshot_seed < 0)
         return cli_usage(&cli_command_eval, "--%s must not be negative",
                          a->limit < 0          ? "limit"
@@ -230,15 +305,18 @@ static int open_part(struct state *s, const char *task, enum eval_strategy_kind 
     o.strategy = strategy;
     o.system = a->system;
     o.limit = (size_t)a->limit;
-    o.samples = s->samples;
-    o.n_samples = s->n_samples;
     o.seed = (uint64_t)cli_common.seed;
     if (a->chat) {
         o.chat = s->chat ? render_chat : pass_messages;
         o.chat_context = s->chat;
         o.chat_single_turn = a->single_turn;
     }
-    int rc = eval_task_open(&p->open, task, &o);
+    int rc = choose_samples(s, task, &o, p);
+    const struct documents *chosen = s->by_task ? &p->samples : &s->samples;
+    o.samples = chosen->n ? chosen->at : NULL;
+    o.n_samples = chosen->n;
+    if (rc == 0)
+        rc = eval_task_open(&p->open, task, &o);
     if (rc)
         return s->n_strategies > 1 ? base_error_prefix(rc, "%s", strategy_names[strategy]) : rc;
     const char *name = eval_task_name(p->open); /* task may be a file */
@@ -271,7 +349,7 @@ static int open_tasks(struct state *s)
     for (size_t i = 0; rc == 0 && i < s->n_tasks; i++)
         for (size_t k = 0; rc == 0 && k < s->n_strategies; k++)
             rc = open_part(s, s->tasks[i], s->strategies[k], &s->parts[s->n_parts++]);
-    return rc;
+    return rc ? rc : check_samples(s);
 }
 
 /* ---- the record of the run ---- */
@@ -459,7 +537,11 @@ static int add_to_store(struct state *s)
 static int finish_run(struct state *s)
 {
     int rc = 0;
-    if (s->writer && s->n_strategies > 1)
+    for (size_t i = 0; s->writer && rc == 0 && i < s->n_parts; i++)
+        rc = eval_run_original(s->writer, s->parts[i].name, eval_task_documents(s->parts[i].open));
+    if (rc == 0 && s->writer && s->groups)
+        rc = eval_run_grouped(s->writer, s->groups);
+    if (rc == 0 && s->writer && s->n_strategies > 1)
         rc = eval_run_compared(s->writer, s->pairs);
     if (rc == 0 && s->writer)
         rc = eval_run_finish(s->writer, s->results);
@@ -499,9 +581,8 @@ static void write_notes(struct state *s, const json_t *runner, const json_t *bac
     if ((kept = counted(runner, "from_cache")))
         note(s, "%lld of %lld answers came from the cache %s.", kept, n, s->a.cache);
     if (counted(backend, "forward_tokens"))
-        note(s, "%lld tokens ran through the model; %lld more were shared%s.",
-             counted(backend, "forward_tokens"), counted(backend, "shared_tokens"),
-             dist_size() > 1 ? " (rank 0's part)" : "");
+        note(s, "%lld tokens ran through the model; %lld more were shared.",
+             counted(backend, "forward_tokens"), counted(backend, "shared_tokens"));
     if (s->writer)
         note(s, "Run %s is in %s%s%s.", eval_run_id(s->writer), s->a.output,
              s->stored ? " and in the store " : "", s->stored ? s->stored : "");
@@ -509,7 +590,7 @@ static void write_notes(struct state *s, const json_t *runner, const json_t *bac
 
 static json_t *make_report(struct state *s)
 {
-    json_t *runner = eval_runner_counters(s->runner), *backend = eval_backend_counters(s->backend),
+    json_t *runner = eval_runner_counters(s->runner), *backend = json_incref(s->counters),
            *cloze = json_object();
     write_notes(s, runner, backend);
     for (size_t i = 0; cloze && i < s->n_parts; i++)
@@ -600,6 +681,8 @@ static int evaluate(struct state *s, const char *command)
                                      .seed = (uint64_t)cli_common.seed };
     if ((rc = eval_runner_new(&s->runner, s->backend, &o)) || (rc = run_parts(s)))
         return rc;
+    if ((rc = eval_runner_backend_counters(s->runner, &s->counters)))
+        return rc;
     s->seconds = base_clock() - start;
     s->cpu_seconds = cpu_clock() - cpu_start;
     if (dist_rank() == 0) {
@@ -635,11 +718,13 @@ static void state_free(struct state *s)
         base_free(s->parts[i].name);
         eval_task_free(s->parts[i].open);
         eval_scores_free(&s->parts[i].scores);
+        base_free(s->parts[i].samples.at);
         json_decref(s->parts[i].cloze);
     }
     base_free(s->parts);
     eval_names_free(s->tasks, s->n_tasks);
-    base_free(s->samples);
+    base_free(s->samples.at);
+    json_decref(s->by_task);
     base_free(s->stored);
     eval_run_writer_free(s->writer);
     eval_runner_free(s->runner);
@@ -651,6 +736,7 @@ static void state_free(struct state *s)
     json_decref(s->groups);
     json_decref(s->pairs);
     json_decref(s->notes);
+    json_decref(s->counters);
 }
 
 static int run(int argc, char **argv)
@@ -671,7 +757,8 @@ static int run(int argc, char **argv)
           "Keep the run here; an unfinished one of the same command goes on." },
         { "limit", 0, CLI_INT, &a->limit, "N", "Only the first N documents of each task." },
         { "samples", 0, CLI_STRING, &a->samples, "LIST",
-          "Only these documents, by number from 0: 0,7,20-29." },
+          "Only these documents, by number from 0: 0,7,20-29; or of each task, as lm-eval: "
+          "{\"TASK\": [0, 7]}, or a file of that." },
         { "num-fewshot", 0, CLI_INT, &a->fewshot, "K",
           "Solved examples before each item (default: as the task says)." },
         { "fewshot-rng", 0, CLI_STRING, &a->rng, "RNG",

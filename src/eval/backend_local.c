@@ -14,12 +14,14 @@
  * Logits do not depend on the batch, and what is made of a row depends on the row and its path
  * alone; sums run in the order of a path's tokens. So answers are the same for any batch, number of
  * threads, or company. */
+#include "base/json.h"
 #include "base/memory.h"
 #include "eval/backend_local.h"
 #include "eval/trie.h"
 #include "tensor/kernels_table.h"
 #include "tensor/ops.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define BATCH_TOKENS 2016 /* four whole chunks of the forward pass */
@@ -601,22 +603,36 @@ static const char *compute_name(const struct eval_local *b)
     return model_compute_type(b->model) == MODEL_COMPUTE_BF16 ? "bf16" : "f32";
 }
 
+/* ["<s>", "1"] as lm-eval records a special token; null when the model has none. */
+static json_t *token_pair(const struct tokenizer *t, int32_t id)
+{
+    const char *piece = id >= 0 ? tokenizer_piece(t, id) : NULL;
+    char number[16];
+    snprintf(number, sizeof number, "%d", (int)id);
+    return piece ? json_pack("[o, s]", base_json_text(piece, strlen(piece)), number) : json_null();
+}
+
 static json_t *describe(const struct eval_backend *base)
 {
     const struct eval_local *b = (const struct eval_local *)base;
     int32_t bos = -1;
     (void)eval_bos_id(b->tokenizer, b->options.bos, &bos);
     size_t context = model_context(b->model);
-    return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:o, s:s, s:o, s:i, s:s, s:s, s:s, s:s, s:s}",
-                     "backend", "local", "model", model_path(b->model), "architecture",
-                     model_architecture(b->model), "parameters",
-                     (json_int_t)model_parameters(b->model), "hash", model_hash(b->model),
-                     "tokenizer_hash", tokenizer_hash(b->tokenizer), "context",
-                     context < SIZE_MAX ? json_integer((json_int_t)context) : json_null(), "bos",
-                     bos_name(b->options.bos), "bos_id", bos >= 0 ? json_integer(bos) : json_null(),
-                     "prefix_id", (int)eval_prefix_id(b->tokenizer), "overlength",
-                     overlength_name(&b->options), "join", join_name(b), "compute", compute_name(b),
-                     "kernels", kernel_name(), "identity", base->identity);
+    int32_t eos = tokenizer_eos(b->tokenizer);
+    return json_pack(
+        "{s:s, s:s, s:s, s:I, s:s, s:s, s:o, s:s, s:o, s:i, s:s, s:s, s:s, s:s, s:s, "
+        "s:o, s:o, s:o, s:o}",
+        "backend", "local", "model", model_path(b->model), "architecture",
+        model_architecture(b->model), "parameters", (json_int_t)model_parameters(b->model), "hash",
+        model_hash(b->model), "tokenizer_hash", tokenizer_hash(b->tokenizer), "context",
+        context < SIZE_MAX ? json_integer((json_int_t)context) : json_null(), "bos",
+        bos_name(b->options.bos), "bos_id", bos >= 0 ? json_integer(bos) : json_null(), "prefix_id",
+        (int)eval_prefix_id(b->tokenizer), "overlength", overlength_name(&b->options), "join",
+        join_name(b), "compute", compute_name(b), "kernels", kernel_name(), "identity",
+        base->identity, "bos_token", token_pair(b->tokenizer, tokenizer_bos(b->tokenizer)),
+        "eos_token", token_pair(b->tokenizer, eos), "pad_token",
+        token_pair(b->tokenizer, tokenizer_pad(b->tokenizer)), "eos_id",
+        eos >= 0 ? json_integer(eos) : json_null());
 }
 
 static json_t *counters(const struct eval_backend *base)

@@ -44,6 +44,7 @@ struct eval_run_writer {
     double clock;
     json_t *config;
     json_t *strategies; /* NULL: none were compared */
+    json_t *groups;     /* NULL: there are none */
     struct writer_task **tasks;
     size_t n_tasks, capacity;
     size_t next_to_park;
@@ -242,6 +243,15 @@ int eval_run_compared(struct eval_run_writer *w, const json_t *strategies)
     return 0;
 }
 
+int eval_run_grouped(struct eval_run_writer *w, const json_t *groups)
+{
+    if (!json_is_object(groups))
+        return base_error_set(BASE_E_ARGUMENT, "groups must be an object");
+    json_decref(w->groups);
+    w->groups = json_incref((json_t *)(uintptr_t)groups);
+    return 0;
+}
+
 /* ---- the results file ---- */
 
 /* value, or null when the key is missing: what lm-eval has for things that do not apply. */
@@ -264,11 +274,14 @@ static json_t *first_of(const json_t *object, const char *const *keys, size_t n)
     first_of(object, (const char *const[]){ __VA_ARGS__ },                                         \
              sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
 
-/* One task's line of results: {"alias", "acc,none", "acc_stderr,none", ...}. */
-static json_t *lm_eval_results(const char *task, const json_t *task_config, const json_t *metrics)
+/* One task's (or group's) line of results: {"name", "alias", "sample_len", "acc,none",
+ * "acc_stderr,none", ...}. */
+static json_t *lm_eval_results(const char *task, const char *alias, json_int_t items,
+                               const json_t *metrics)
 {
-    const char *alias = json_string_value(json_object_get(task_config, "task_alias"));
-    json_t *o = json_pack("{s:s}", "alias", alias ? alias : task), *m;
+    json_t *o = json_pack("{s:s, s:s, s:I}", "name", task, "alias", alias ? alias : task,
+                          "sample_len", items),
+           *m;
     const char *key;
     bool failed = !o;
     json_object_foreach((json_t *)(uintptr_t)metrics, key, m)
@@ -334,20 +347,135 @@ static const struct writer_task *task_named(const struct eval_run_writer *w, con
     return NULL;
 }
 
-static json_t *count_of(const struct writer_task *t, const json_t *metrics)
+/* The most items that a metric has. */
+static json_int_t most_items(const json_t *metrics)
 {
-    json_int_t documents = t ? (json_int_t)t->documents : 0;
+    json_int_t most = 0;
     const char *key;
     json_t *m;
-    if (!t || !t->begun) /* no samples were kept: what the metrics say */
-        json_object_foreach((json_t *)(uintptr_t)metrics, key, m)
-        {
-            json_int_t n = json_integer_value(json_object_get(m, "n"));
-            documents = n > documents ? n : documents;
-        }
+    json_object_foreach((json_t *)(uintptr_t)metrics, key, m)
+    {
+        json_int_t n = json_integer_value(json_object_get(m, "n"));
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+/* Documents that were evaluated: records, or where none were kept what the metrics say. */
+static json_int_t documents_of(const struct writer_task *t, const json_t *metrics)
+{
+    return t && t->begun ? (json_int_t)t->documents : most_items(metrics);
+}
+
+static json_t *count_of(const struct writer_task *t, const json_t *metrics)
+{
+    json_int_t documents = documents_of(t, metrics);
     return json_pack("{s:I, s:I}", "original",
                      t && t->original ? (json_int_t)t->original : documents, "effective",
                      documents);
+}
+
+/* A task's configuration as lm-eval records it: every key it knows, with its default where the
+ * task says nothing. The recorded one stays as it is (run.json): rescoring reads that. */
+static json_t *lm_eval_task_config(const json_t *config)
+{
+    json_t *o = config ? json_copy((json_t *)(uintptr_t)config) : json_object();
+    const json_t *ours = json_object_get(config, "assay");
+    static const char *const shared[] = { "doc_to_text", "doc_to_choice",     "doc_to_target",
+                                          "gen_prefix",  "fewshot_delimiter", "target_delimiter" };
+    json_t *defaults = json_pack("{s:b, s:s, s:s, s:s, s:i, s:b}", "unsafe_code", 0, "description",
+                                 "", "target_delimiter", " ", "fewshot_delimiter", "\n\n",
+                                 "repeats", 1, "should_decontaminate", 0);
+    json_t *given = json_object_get(config, "fewshot_config"),
+           *file = json_object_get(ours, "file");
+    json_t *shots = json_is_object(given) ? json_copy(given) : json_object();
+    json_t *metadata = json_object_get(config, "metadata");
+    metadata = json_is_object(metadata) ? json_copy(metadata) : json_object();
+    bool failed = !o || !defaults || !shots || !metadata || json_object_update_missing(o, defaults);
+    json_t *more = failed ? NULL
+                          : json_pack("{s:O*, s:o, s:n, s:n, s:n}", "sampler",
+                                      json_object_get(ours, "sampler"), "split",
+                                      member(config, "fewshot_split"), "process_docs",
+                                      "fewshot_indices", "samples");
+    failed |= !more || json_object_update_missing(shots, more);
+    for (size_t i = 0; i < sizeof shared / sizeof *shared && !failed; i++)
+        if (!json_object_get(shots, shared[i]))
+            failed |= json_object_set_new(shots, shared[i], member(o, shared[i]));
+    if (file && !json_object_get(metadata, "config_source"))
+        failed |= json_object_set(metadata, "config_source", file);
+    failed |=
+        json_object_set(o, "fewshot_config", shots) || json_object_set(o, "metadata", metadata);
+    json_decref(defaults);
+    json_decref(more);
+    json_decref(shots);
+    json_decref(metadata);
+    if (failed) {
+        json_decref(o);
+        return NULL;
+    }
+    return o;
+}
+
+/* A group's place in every table: its figures among the tasks' and under "groups", its members, its
+ * version; examples where all members have the same number, and which way its metrics go. */
+static int add_group(const char *name, json_t *group, json_t *file)
+{
+    json_t *members = json_object_get(group, "members"), *m, *counts = json_object(), *one;
+    json_t *version = json_object_get(group, "version"), *shot = NULL, *better = json_object();
+    json_t *line = lm_eval_results(name, json_string_value(json_object_get(group, "alias")),
+                                   most_items(group), group);
+    char *number = json_is_number(version)   ? base_json_dump(version, false)
+                   : json_is_string(version) ? base_strdup(json_string_value(version))
+                                             : NULL; /* lm-eval has a group's version as text */
+    const char *key;
+    size_t i;
+    bool same = true, failed = !line || !counts || !better;
+    json_object_foreach(group, key, m)
+    {
+        const char *filter = json_string_value(json_object_get(m, "filter"));
+        char *full =
+            filter && !strchr(key, ',') ? base_format("%s,%s", key, filter) : base_strdup(key);
+        failed |= !full || (json_object_get(m, "value") &&
+                            json_object_set(counts, full, json_object_get(m, "n")));
+        base_free(full);
+    }
+    json_array_foreach(members, i, one)
+    {
+        const char *task = json_string_value(one);
+        json_t *n = json_object_get(json_object_get(file, "n-shot"), task ? task : "");
+        json_t *b = json_object_get(json_object_get(file, "higher_is_better"), task ? task : "");
+        same = same && n && (!shot || json_equal(shot, n));
+        shot = n ? n : shot;
+        failed |= b && json_object_update_missing(better, b);
+    }
+    failed = failed || json_object_set(line, "sample_count", counts) ||
+             json_object_set(json_object_get(file, "results"), name, line) ||
+             json_object_set(json_object_get(file, "groups"), name, line) ||
+             json_object_set(json_object_get(file, "group_subtasks"), name, members) ||
+             json_object_set_new(json_object_get(file, "versions"), name,
+                                 number ? json_string(number) : json_null()) ||
+             (same && shot && json_object_set(json_object_get(file, "n-shot"), name, shot)) ||
+             (json_object_size(better) &&
+              json_object_set(json_object_get(file, "higher_is_better"), name, better));
+    base_free(number);
+    json_decref(line);
+    json_decref(counts);
+    json_decref(better);
+    return failed ? base_error_set(BASE_E_MEMORY, "out of memory for the groups") : 0;
+}
+
+static int add_groups(const struct eval_run_writer *w, json_t *file)
+{
+    const char *name;
+    json_t *group;
+    int rc = 0;
+    if (json_object_size(w->groups) && json_object_set_new(file, "groups", json_object()))
+        rc = BASE_E_MEMORY;
+    json_object_foreach(w->groups, name, group)
+    {
+        rc = rc ? rc : add_group(name, group, file);
+    }
+    return rc;
 }
 
 /* The per-task tables of a results file. */
@@ -365,10 +493,11 @@ static int add_tasks(struct eval_run_writer *w, const json_t *results, json_t *f
         json_t *version = json_object_get(json_object_get(config, "metadata"), "version");
         json_t *shot = json_object_get(config, "num_fewshot");
         struct writer_task *t = (struct writer_task *)(uintptr_t)task_named(w, task);
+        const char *alias = json_string_value(json_object_get(config, "task_alias"));
         failed |=
-            json_object_set_new(t_results, task, lm_eval_results(task, config, metrics)) ||
-            json_object_set_new(groups, task, json_array()) ||
-            json_object_set_new(t_configs, task, config ? json_incref(config) : json_object()) ||
+            json_object_set_new(t_results, task,
+                                lm_eval_results(task, alias, documents_of(t, metrics), metrics)) ||
+            json_object_set_new(t_configs, task, lm_eval_task_config(config)) ||
             json_object_set_new(versions, task,
                                 version ? json_incref(version) : json_string("Yaml")) ||
             json_object_set_new(shots, task,
@@ -397,10 +526,11 @@ static json_t *lm_eval_config(const struct eval_run_writer *w)
 {
     const json_t *model = json_object_get(w->config, "model");
     const json_t *options = json_object_get(w->config, "options");
-    char *arguments = base_format("pretrained=%s", w->model);
+    json_t *arguments = json_pack("{s:s}", "pretrained", w->model);
+    json_t *generation = json_object_get(options, "gen_kwargs");
     json_t *o =
         arguments
-            ? json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:[], s:o, s:o, s:o, s:o, s:o, s:o, "
+            ? json_pack("{s:s, s:O, s:o, s:o, s:s, s:o, s:o, s:[], s:o, s:o, s:o, s:o, s:o, s:o, "
                         "s:o, s:o, s:o}",
                         "model", "assay", "model_args", arguments, "model_num_parameters",
                         FIRST_OF(model, "parameters", "model_num_parameters"), "model_dtype",
@@ -410,11 +540,12 @@ static json_t *lm_eval_config(const struct eval_run_writer *w)
                         json_string("cpu"), "use_cache", FIRST_OF(options, "cache", "use_cache"),
                         "limit", member(options, "limit"), "bootstrap_iters",
                         FIRST_OF(options, "resamples", "bootstrap_iters"), "gen_kwargs",
-                        member(options, "gen_kwargs"), "random_seed", member(options, "seed"),
-                        "numpy_seed", member(options, "seed"), "torch_seed",
-                        member(options, "seed"), "fewshot_seed", member(options, "fewshot_seed"))
+                        generation ? json_incref(generation) : json_object(), "random_seed",
+                        member(options, "seed"), "numpy_seed", member(options, "seed"),
+                        "torch_seed", member(options, "seed"), "fewshot_seed",
+                        member(options, "fewshot_seed"))
             : NULL;
-    base_free(arguments);
+    json_decref(arguments);
     return o;
 }
 
@@ -429,18 +560,31 @@ static json_t *environment_text(const json_t *environment)
     return value;
 }
 
+/* SHA-256 of a text as lm-eval has it beside the text; null without one. */
+static json_t *text_hash(const json_t *text)
+{
+    char hex[BASE_SHA256_HEX];
+    const char *s = json_string_value(text);
+    if (!s || base_sha256(s, strlen(s), hex))
+        return json_null();
+    return json_string(hex);
+}
+
 static json_t *results_file(struct eval_run_writer *w, const json_t *results)
 {
     const json_t *model = json_object_get(w->config, "model");
-    json_t *file = json_object();
+    const json_t *options = json_object_get(w->config, "options");
+    json_t *file = json_object(), *turns = json_object_get(options, "chat_single_turn");
     char seconds[40];
     double end = base_clock();
     snprintf(seconds, sizeof seconds, "%.6f", end - w->clock);
-    if (!file || add_tasks(w, results, file))
+    if (!file || add_tasks(w, results, file) || add_groups(w, file))
         goto fail;
+    json_t *system = FIRST_OF(options, "system", "system_instruction");
+    json_t *template = FIRST_OF(w->config, "chat_template");
     json_t *rest = json_pack(
-        "{s:o, s:n, s:f, s:o, s:n, s:n, s:n, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:n, "
-        "s:b, s:o, s:o, s:f, s:f, s:s, s:{s:s, s:s, s:s, s:O, s:O*}}",
+        "{s:o, s:n, s:f, s:o, s:n, s:n, s:n, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:O, s:o, "
+        "s:o, s:O, s:o, s:f, s:f, s:s, s:{s:s, s:s, s:s, s:O, s:O*}}",
         "config", lm_eval_config(w), "git_hash", "date", w->date, "pretty_env_info",
         environment_text(json_object_get(w->config, "environment")), "transformers_version",
         "lm_eval_version", "upper_git_hash", "tokenizer_pad_token",
@@ -449,13 +593,15 @@ static json_t *results_file(struct eval_run_writer *w, const json_t *results)
         FIRST_OF(model, "bos_token", "tokenizer_bos_token"), "eot_token_id",
         FIRST_OF(model, "eot_token_id", "eos_id"), "max_length",
         FIRST_OF(model, "context", "max_length"), "model_source", "assay", "model_name", w->model,
-        "model_name_sanitized", w->sanitized, "system_instruction",
-        member(json_object_get(w->config, "options"), "system_instruction"),
-        "system_instruction_sha", "fewshot_as_multiturn", 0, "chat_template",
-        FIRST_OF(json_object_get(w->config, "options"), "chat_template"), "chat_template_sha",
-        FIRST_OF(json_object_get(w->config, "options"), "chat_template_sha"), "start_time",
-        w->clock, "end_time", end, "total_evaluation_time_seconds", seconds, "assay", "run", w->id,
-        "version", ASSAY_VERSION, "time", w->time, "results", results, "strategies", w->strategies);
+        "model_name_sanitized", w->sanitized, "system_instruction", system,
+        "system_instruction_sha", text_hash(system), "fewshot_as_multiturn",
+        json_is_true(json_object_get(options, "chat")) ? json_boolean(!json_is_true(turns))
+                                                       : json_null(),
+        "chat_template", template, "chat_template_sha", text_hash(template), "start_time", w->clock,
+        "end_time", end, "total_evaluation_time_seconds", seconds, "assay", "run", w->id, "version",
+        ASSAY_VERSION, "time", w->time, "results", results, "strategies", w->strategies);
+    json_decref(system);
+    json_decref(template);
     if (!rest || json_object_update_missing(file, rest)) {
         json_decref(rest);
         goto fail;
@@ -564,6 +710,7 @@ void eval_run_writer_free(struct eval_run_writer *w)
     }
     base_free(w->tasks);
     json_decref(w->strategies);
+    json_decref(w->groups);
     json_decref(w->config);
     base_free(w->directory);
     base_free(w->model);

@@ -151,6 +151,11 @@ int eval_task_open(struct eval_task **out, const char *name,
     return 0;
 }
 
+size_t eval_task_documents(const struct eval_task *t)
+{
+    return json_array_size(t->docs);
+}
+
 const char *eval_task_name(const struct eval_task *t)
 {
     return t->name;

@@ -128,6 +128,31 @@ static int add_entry(const json_t *entry, char **tasks, size_t n, const json_t *
     return rc;
 }
 
+/* What the group's file says of it beside figures: the names in its list (of a task written out
+ * there, its tasks' names), what it is called in tables, its version. */
+static int describe_group(const char *name, const json_t *config, char **tasks, size_t n,
+                          json_t *figures)
+{
+    const json_t *list = json_object_get(config, "task");
+    json_t *members = json_array(), *alias = json_object_get(config, "group_alias"), *one;
+    json_t *version = json_object_get(json_object_get(config, "metadata"), "version");
+    size_t i, plain = 0;
+    json_array_foreach((json_t *)(uintptr_t)list, i, one) plain += json_is_string(one);
+    if (plain == json_array_size(list) && plain > 0)
+        json_array_extend(members, (json_t *)(uintptr_t)list);
+    else
+        for (i = 0; i < n; i++)
+            json_array_append_new(members, json_string(tasks[i]));
+    return json_object_set_new(figures, "members", members) ||
+                   json_object_set_new(figures, "alias",
+                                       json_is_string(alias) ? json_incref(alias)
+                                                             : json_string(name)) ||
+                   json_object_set_new(figures, "version",
+                                       version ? json_incref(version) : json_null())
+               ? BASE_E_MEMORY
+               : 0;
+}
+
 static int add_group(const char *name, const struct eval_task_options *o, const json_t *results,
                      double level, int depth, json_t *groups)
 {
@@ -148,8 +173,10 @@ static int add_group(const char *name, const struct eval_task_options *o, const 
              i++)
             rc = add_entry(json_is_array(list) ? json_array_get(list, i) : list, tasks, n, results,
                            level, figures, &source);
-        if (rc == 0 && json_object_size(figures))
-            json_object_set(groups, name, figures);
+        if (rc == 0 && json_object_size(figures) &&
+            ((rc = describe_group(name, config, tasks, n, figures)) ||
+             json_object_set(groups, name, figures)))
+            rc = base_error_set(BASE_E_MEMORY, "out of memory: group %s", name);
         json_decref(figures);
         json_array_foreach(members, i, one)
         {

@@ -95,12 +95,20 @@ static void contract(void **state)
     remove_tree(dir);
 }
 
+/* The tokens that requests had, computed or shared. */
+static json_int_t tokens(const json_t *o)
+{
+    return json_integer_value(at(o, "backend", "forward_tokens", NULL)) +
+           json_integer_value(at(o, "backend", "shared_tokens", NULL));
+}
+
 static void same_for_all_ways(void **state)
 {
     (void)state;
     static const char *const ways[] = { "", "--threads 1 --batch-tokens 1", "--batch-tokens 100000",
                                         "--threads 3 --compute f32" };
     json_t *first = NULL;
+    json_int_t input = 0, requests = 0;
     int status;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         json_t *o = run(&status,
@@ -110,6 +118,8 @@ static void same_for_all_ways(void **state)
         assert_int_equal(status, 0);
         if (!first)
             first = json_incref(json_object_get(o, "results"));
+        input = tokens(o);
+        requests = json_integer_value(at(o, "backend", "requests", NULL));
         assert_true(json_equal(json_object_get(o, "results"), first));
         json_decref(o);
     }
@@ -122,9 +132,64 @@ static void same_for_all_ways(void **state)
         assert_int_equal(status, 0);
         assert_true(json_equal(json_object_get(o, "results"), first));
         assert_int_equal(json_integer_value(at(o, "runner", "ranks", NULL)), 2);
+        /* counters are those of both ranks */
+        assert_int_equal(json_integer_value(at(o, "backend", "requests", NULL)), requests);
+        assert_int_equal(json_integer_value(at(o, "runner", "asked", NULL)), requests);
+        assert_int_equal(tokens(o), input);
         json_decref(o);
     }
     json_decref(first);
+}
+
+/* The number at {task: {key}} of "n-samples" in lm-eval's results file of a run. */
+static json_int_t counted(const char *dir, const char *task, const char *key)
+{
+    char line[1500];
+    snprintf(line, sizeof line, "cat '%s'/*/results_*.json", dir);
+    FILE *f = popen(line, "r");
+    json_t *file = json_loadf(f, 0, NULL);
+    pclose(f);
+    json_int_t n = json_integer_value(at(file, "n-samples", task, key));
+    json_decref(file);
+    return n;
+}
+
+/* --limit and --samples in both forms: which documents were asked, and how many there are. */
+static void chosen_documents(void **state)
+{
+    (void)state;
+    const char *dir = test_temporary_path("-chosen"), *file = test_temporary_path(".json");
+    int status;
+    json_t *o =
+        run(&status, "%s eval -m builtin:tiny -t sums --limit 3 -o '%s' --store none --json",
+            assay(), dir);
+    assert_int_equal(status, 0);
+    assert_int_equal(counted(dir, "sums", "effective"), 3);
+    json_int_t all = counted(dir, "sums", "original");
+    assert_true(all > 3);
+    json_decref(o);
+    remove_tree(dir);
+    static const char text[] = "{\"sums\": [7, 2, 7], \"counting\": [5]}";
+    test_write_file(file, text, sizeof text - 1);
+    char quoted[200];
+    snprintf(quoted, sizeof quoted, "'%s'", text);
+    const char *const forms[2] = { quoted, file };
+    for (int i = 0; i < 2; i++) {
+        o = run(&status,
+                "%s eval -m builtin:tiny -t sums,counting --samples %s -o '%s' --store none --json",
+                assay(), forms[i], dir);
+        assert_int_equal(status, 0);
+        char *sums = samples(dir, "sums"), *counting = samples(dir, "counting");
+        assert_true(strncmp(sums, "{\"doc_id\": 2,", 13) == 0);
+        assert_non_null(strstr(sums, "\n{\"doc_id\": 7,"));
+        assert_true(strncmp(counting, "{\"doc_id\": 5,", 13) == 0);
+        assert_int_equal(counted(dir, "sums", "effective"), 2);
+        assert_int_equal(counted(dir, "sums", "original"), all);
+        free(sums);
+        free(counting);
+        json_decref(o);
+        remove_tree(dir);
+    }
 }
 
 static long journal_bytes(const char *dir)
@@ -273,6 +338,11 @@ static void refusals(void **state)
         { "-m builtin:tiny -t facts --overlength sometimes", 2 },
         { "-m builtin:tiny -t facts --strategies cloze,cloze", 2 },
         { "-m builtin:tiny -t facts --strategies luck", 2 },
+        { "-m builtin:tiny -t facts --samples 1 --limit 2", 2 },
+        { "-m builtin:tiny -t facts --samples '{\"sums\": [1]}'", 1 },
+        { "-m builtin:tiny -t facts --samples '{\"facts\": [-1]}'", 1 },
+        { "-m builtin:tiny -t facts --samples '{\"facts\": []}'", 1 },
+        { "-m builtin:tiny -t facts --samples '{\"facts\": [99999999]}'", 1 },
         { "-m builtin:tiny -t facts --limit -1", 2 },
         { "-m builtin:tiny -t facts --level 1", 2 },
         { "-m builtin:tiny -t facts --join never", 2 },
@@ -293,9 +363,10 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(contract), cmocka_unit_test(same_for_all_ways),
-        cmocka_unit_test(killed),   cmocka_unit_test(strategies),
-        cmocka_unit_test(names),    cmocka_unit_test(refusals),
+        cmocka_unit_test(contract),         cmocka_unit_test(same_for_all_ways),
+        cmocka_unit_test(chosen_documents), cmocka_unit_test(killed),
+        cmocka_unit_test(strategies),       cmocka_unit_test(names),
+        cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

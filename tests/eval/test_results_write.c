@@ -49,6 +49,9 @@ static int write_run(const char *directory, size_t n, char id[EVAL_RUN_ID + 1], 
         run_json("{\"sums\": {\"acc\": {\"value\": 0.5, \"stderr\": 0.25, \"ci\": [0.1, "
                  "0.9], \"method\": \"wilson\", \"n\": 4, \"filter\": \"none\"}, "
                  "\"by_category\": {\"x\": {}}}}");
+    json_t *groups =
+        run_json("{\"all\": {\"acc\": {\"value\": 0.5, \"stderr\": 0.125, \"n\": 4, \"filter\": "
+                 "\"none\"}, \"members\": [\"sums\"], \"alias\": \"All\", \"version\": 1.0}}");
     json_t *samples[16];
     for (size_t i = 0; i < n; i++)
         samples[i] = make_sample(i, i % 2 == 0);
@@ -56,7 +59,11 @@ static int write_run(const char *directory, size_t n, char id[EVAL_RUN_ID + 1], 
     int rc = eval_run_create(&w, directory, config);
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = eval_run_add(w, "sums", samples[i]);
-    if (rc == 0 && (rc = eval_run_original(w, "sums", 10)) == 0)
+    if (rc == 0)
+        rc = eval_run_original(w, "sums", 10);
+    if (rc == 0)
+        rc = eval_run_grouped(w, groups);
+    if (rc == 0)
         rc = eval_run_finish(w, results);
     if (rc == 0 && id)
         strcpy(id, eval_run_id(w));
@@ -66,6 +73,7 @@ static int write_run(const char *directory, size_t n, char id[EVAL_RUN_ID + 1], 
         json_decref(samples[i]);
     json_decref(config);
     json_decref(results);
+    json_decref(groups);
     return rc;
 }
 
@@ -142,7 +150,35 @@ static void test_writes_lm_eval_layout(void **state)
     assert_string_equal(json_string_value(json_object_get(line, "alias")), "sums");
     assert_float_equal(json_real_value(json_object_get(line, "acc,none")), 0.5, 0);
     assert_float_equal(json_real_value(json_object_get(line, "acc_stderr,none")), 0.25, 0);
-    assert_int_equal(json_object_size(line), 3); /* by_category is no metric */
+    assert_string_equal(json_string_value(json_object_get(line, "name")), "sums");
+    assert_int_equal(json_integer_value(json_object_get(line, "sample_len")), 4);
+    assert_int_equal(json_object_size(line), 5); /* by_category is no metric */
+    /* a group as lm-eval 0.4.13 has it: among the results, under "groups", and its members */
+    line = json_object_get(json_object_get(file, "groups"), "all");
+    assert_true(json_equal(line, json_object_get(json_object_get(file, "results"), "all")));
+    assert_string_equal(json_string_value(json_object_get(line, "alias")), "All");
+    assert_int_equal(json_integer_value(json_object_get(line, "sample_len")), 4);
+    assert_float_equal(json_real_value(json_object_get(line, "acc_stderr,none")), 0.125, 0);
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(line, "sample_count"), "acc,none")), 4);
+    assert_string_equal(json_string_value(json_array_get(
+                            json_object_get(json_object_get(file, "group_subtasks"), "all"), 0)),
+                        "sums");
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(file, "versions"), "all")), "1.0");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(file, "n-shot"), "all")),
+                     2);
+    assert_true(json_is_true(
+        json_object_get(json_object_get(json_object_get(file, "higher_is_better"), "all"), "acc")));
+    /* a task's configuration has every key lm-eval's has, by its defaults */
+    line = json_object_get(json_object_get(file, "configs"), "sums");
+    assert_string_equal(json_string_value(json_object_get(line, "target_delimiter")), " ");
+    assert_string_equal(json_string_value(json_object_get(line, "fewshot_delimiter")), "\n\n");
+    assert_int_equal(json_integer_value(json_object_get(line, "repeats")), 1);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(line, "fewshot_config"),
+                                                          "fewshot_delimiter")),
+                        "\n\n");
+    assert_true(json_is_object(json_object_get(json_object_get(file, "config"), "model_args")));
     json_t *count = json_object_get(json_object_get(file, "n-samples"), "sums");
     assert_int_equal(json_integer_value(json_object_get(count, "original")), 10);
     assert_int_equal(json_integer_value(json_object_get(count, "effective")), 4);
