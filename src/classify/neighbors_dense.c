@@ -73,9 +73,9 @@ __attribute__((target("avx512f"))) static void leaf_avx512(const double *leaf, c
 static leaf_fn *leaf_best(void)
 {
 #if defined __x86_64__
-    if (__builtin_cpu_supports("avx512f"))
+    if (neighbor_isa() == 2)
         return leaf_avx512;
-    if (__builtin_cpu_supports("avx2"))
+    if (neighbor_isa() == 1)
         return leaf_avx2;
 #endif
     return leaf_portable;

@@ -32,6 +32,10 @@ struct neighbor_search {
     uint32_t *neighbor; /* [queries][k] */
     double *d2;         /* [queries][k], never NULL here */
 };
+/* For tests: the widest instructions that may be used: 0 plain C, 1 AVX2, 2 AVX-512 (the default).
+ */
+void neighbor_isa_limit(int limit);
+int neighbor_isa(void); /* what is used: the lesser of the limit and what the CPU has */
 int neighbor_search_sparse(const struct neighbor_search *s); /* nearest only */
 int neighbor_search_dense(const struct neighbor_search *s);
 int neighbor_search_plain(const struct neighbor_search *s); /* every pair by the definition */

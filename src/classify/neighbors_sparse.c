@@ -153,9 +153,9 @@ select_avx512(const float *sum, const float *length, const float *half, float s,
 static struct kernels kernels_best(void)
 {
 #if defined __x86_64__
-    if (__builtin_cpu_supports("avx512f"))
+    if (neighbor_isa() == 2)
         return (struct kernels){ select_avx512, add_avx512 };
-    if (__builtin_cpu_supports("avx2"))
+    if (neighbor_isa() == 1)
         return (struct kernels){ select_avx2, add_avx2 };
 #endif
     return (struct kernels){ select_portable, add_portable };
