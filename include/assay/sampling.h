@@ -82,6 +82,7 @@ enum sampling_pps {
     SAMPLING_PPS_RANDOM_PIVOTAL, /* the same in a random order */
     SAMPLING_PPS_METHODS
 };
+extern const char *const sampling_pps_names[SAMPLING_PPS_METHODS]; /* "systematic", "brewer", ... */
 /* pi: in [0, 1], their sum a whole number (within 1e-6). taken[i] becomes 1 or 0. Sampford draws by
  * rejection, and where that takes too long by the exact distribution in N n doubles (BASE_E_LIMIT
  * beyond 5e7). */
@@ -159,7 +160,9 @@ enum sampling_allocation {
     SAMPLING_PROPORTIONAL,
     SAMPLING_EQUAL,
     SAMPLING_NEYMAN, /* in proportion to N_h S_h of `variable` */
+    SAMPLING_ALLOCATIONS
 };
+extern const char *const sampling_allocation_names[SAMPLING_ALLOCATIONS];
 struct sampling_options {
     enum sampling_method method;
     uint64_t n;  /* rows (clusters of SAMPLING_CLUSTER); 0 = by frac */
@@ -176,6 +179,8 @@ struct sampling_options {
     uint64_t interval;    /* systematic: every interval-th row, in one pass; 0 = by n or frac */
     const char *weights;  /* column of weights (weighted, reservoir) or sizes (pps, balanced) */
     enum sampling_pps pps;
+    const char *joint;     /* pps systematic or sampford: a file for the joint probabilities of the
+                              sample, n lines of n numbers in the order of the file's rows; NULL */
     const char *cluster;   /* column of clusters, or NULL with kmeans */
     uint64_t kmeans;       /* clusters to make */
     const char *const *on; /* numeric columns: of kmeans, or to balance on */

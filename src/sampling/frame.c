@@ -373,6 +373,7 @@ void sampling_frame_free(struct sampling_frame *f)
     base_free(f->label);
     base_free(f->taken);
     base_free(f->pi);
+    base_free(f->joint);
     *f = (struct sampling_frame){ 0 };
 }
 

@@ -25,6 +25,9 @@
 #define SAMPFORD_TRIES  2000
 #define SAMPFORD_STATES 5e7
 
+const char *const sampling_pps_names[SAMPLING_PPS_METHODS] = { "systematic", "brewer", "sampford",
+                                                               "pivotal", "random-pivotal" };
+
 int sampling_inclusion(const double *x, size_t N, uint64_t n, double *pi)
 {
     size_t positive = 0;

@@ -9,6 +9,7 @@
  *
  * A design that needs two passes over standard input or a pipe copies it to a nameless temporary
  * file first. */
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "data/table.h"
@@ -66,6 +67,7 @@ static int check(const struct sampling_options *o)
         { o->allocation == SAMPLING_EQUAL, M(STRATIFIED) | M(SYSTEMATIC) | M(PPS) | M(CLUSTER),
           "--allocation equal" },
         { o->singletons, M(STRATIFIED) | M(SYSTEMATIC) | M(PPS) | M(CLUSTER), "--singletons" },
+        { o->joint != NULL, M(PPS), "--joint" },
         { o->replace, M(RANDOM), "--replace" },
         { o->two_pass, M(RANDOM), "--two-pass" },
         { o->interval > 0, M(SYSTEMATIC), "--interval" },
@@ -106,6 +108,11 @@ static int check(const struct sampling_options *o)
         break;
     case SAMPLING_WEIGHTED:
     case SAMPLING_PPS:
+        if (o->joint && o->pps != SAMPLING_PPS_SYSTEMATIC && o->pps != SAMPLING_PPS_SAMPFORD)
+            return base_error_set(BASE_E_ARGUMENT,
+                                  "joint probabilities are known for systematic and sampford, not "
+                                  "for %s",
+                                  sampling_pps_names[o->pps]);
         missing = !o->weights ? (o->method == SAMPLING_PPS ? "--size COLUMN" : "--weights COLUMN")
                   : amount    ? NULL
                               : "-n or --frac";
@@ -432,7 +439,8 @@ static int emit(struct sampling_frame *f, struct sampling_source *s, struct outp
         if (!g->all && (g->at == g->n || g->pick[g->at] != ordinal))
             continue;
         row = sampling_row_of(s);
-        set_pi(&row, g->pi);
+        row.pi = g->pi;
+        row.weight = g->weight;
         row.fpc = g->fpc;
         row.fpc2 = g->fpc2;
         if (o->n_by) {
@@ -443,9 +451,16 @@ static int emit(struct sampling_frame *f, struct sampling_source *s, struct outp
             row.psu = (struct data_cell){ g->cluster, strlen(g->cluster) };
         if (g->all && (rc = give_now(out, s, &row)))
             return rc;
-        for (; !g->all && g->at < g->n && g->pick[g->at] == ordinal; g->at++)
+        for (int draw = 1; !g->all && g->at < g->n && g->pick[g->at] == ordinal; g->at++) {
+            char psu[48]; /* every draw is a unit of its own: 17, 17.2, 17.3 */
+            if (draw > 1) {
+                int k = snprintf(psu, sizeof psu, "%llu.%d", (ull)row.number, draw);
+                row.psu = (struct data_cell){ psu, (size_t)k };
+            }
             if ((rc = give_now(out, s, &row)))
                 return rc;
+            draw++;
+        }
     }
     return rc;
 }
@@ -482,6 +497,17 @@ static int run_one_pass(const struct sampling_options *o, const char *path,
     return rc;
 }
 
+static int write_joint(const char *path, const double *joint, size_t n)
+{
+    struct base_writer w;
+    int rc = base_writer_open(&w, path);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < n * n; i++)
+        fprintf(w.stream, "%.17g%c", joint[i], (i + 1) % n ? ' ' : '\n');
+    return base_writer_commit(&w);
+}
+
 static int run_two_passes(const struct sampling_options *o, const char *path,
                           const struct data_table_options *table, struct output *out)
 {
@@ -494,6 +520,8 @@ static int run_two_passes(const struct sampling_options *o, const char *path,
             rc = emit(&f, &s, out);
         if (!rc && s.population != f.N)
             rc = base_error_set(BASE_E_IO, "%s: the file changed while it was read", path);
+        if (!rc && f.joint)
+            rc = write_joint(o->joint, f.joint, out->report->n);
         sampling_source_close(&s);
     }
     sampling_frame_free(&f);

@@ -44,6 +44,7 @@ struct sampling_group {
     uint64_t n, at, seen;
     bool all; /* every row */
     double pi, fpc, fpc2;
+    double weight; /* 1/pi without its rounding */
 };
 struct sampling_frame {
     uint64_t N;
@@ -63,6 +64,7 @@ struct sampling_frame {
     unsigned char *taken; /* [N] the selection */
     double *pi;           /* [N] */
     double fpc;           /* of all rows drawn by number */
+    double *joint;        /* [taken * taken] in the order of rows, or NULL */
 };
 int sampling_frame_read(struct sampling_frame *f, const struct sampling_options *o,
                         const char *path, const struct data_table_options *table,

@@ -20,6 +20,9 @@ static struct base_rng stream(const struct sampling_options *o, uint64_t item)
     return base_rng_make(o->seed, BASE_RNG_ROWS, item);
 }
 
+const char *const sampling_allocation_names[SAMPLING_ALLOCATIONS] = { "proportional", "equal",
+                                                                      "neyman" };
+
 /* ---- sizes of strata ---- */
 /* N[h] first-stage units of each stratum; n[h] of them to take. */
 static int share_out(const struct sampling_frame *f, const struct sampling_options *o, size_t H,
@@ -121,6 +124,7 @@ static int draw_group(struct sampling_group *g, struct base_rng *rng,
         return BASE_E_MEMORY;
     g->n = n;
     g->pi = (double)n / (double)g->N;
+    g->weight = (double)g->N / (double)n;
     g->fpc = o->replace ? NAN : (double)g->N;
     return o->replace                         ? sampling_draw_replacement(rng, g->N, n, g->pick)
            : o->method == SAMPLING_SYSTEMATIC ? sampling_draw_systematic(rng, g->N, n, g->pick)
@@ -160,6 +164,7 @@ static int second_stage(struct sampling_group *g, struct base_rng *rng,
         n = (uint64_t)ceil(o->second_frac * (double)g->N - 1e-9);
     g->all = n == g->N;
     g->pi *= (double)n / (double)g->N;
+    g->weight *= (double)g->N / (double)n;
     g->fpc2 = o->second || o->second_frac > 0 ? (double)g->N : NAN;
     g->n = n;
     if (g->all)
@@ -195,6 +200,7 @@ static int select_clusters(struct sampling_frame *f, const struct sampling_optio
             struct sampling_group *g = &f->group[of[drawn[i]]];
             struct base_rng second = stream(o, SAMPLING_ITEM_CLUSTER + of[drawn[i]]);
             g->pi = (double)m[h] / (double)M[h];
+            g->weight = (double)M[h] / (double)m[h];
             g->fpc = (double)M[h];
             rc = second_stage(g, &second, o);
             report->clusters_taken++;
@@ -237,6 +243,66 @@ static int make_clusters(struct sampling_frame *f, const struct sampling_options
 }
 
 /* ---- by number in the whole population ---- */
+/* The joint probabilities of a stratum's rows that were taken; place[row] is a row's number among
+ * all of the sample. Draws in different strata are independent. */
+static int add_joint(struct sampling_frame *f, const struct sampling_options *o,
+                     const uint64_t *row, const double *pi, const unsigned char *taken, size_t N,
+                     const uint64_t *place, size_t n)
+{
+    size_t m = 0;
+    uint64_t *unit = base_alloc(N + 1, sizeof *unit);
+    for (size_t i = 0; unit && i < N; i++)
+        if (taken[i])
+            unit[m++] = i;
+    double *joint = unit ? base_alloc(m * m + 1, sizeof *joint) : NULL;
+    int rc = joint ? sampling_joint(o->pps, pi, N, unit, m, joint) : BASE_E_MEMORY;
+    for (size_t i = 0; i < m && !rc; i++)
+        for (size_t j = 0; j < m; j++)
+            f->joint[place[row[unit[i]]] * n + place[row[unit[j]]]] = joint[i * m + j];
+    base_free(unit);
+    base_free(joint);
+    return rc;
+}
+
+static int make_joint(struct sampling_frame *f, const struct sampling_options *o, size_t H)
+{
+    size_t n = 0, cells;
+    uint64_t *place = base_alloc(f->N, sizeof *place), *row = base_alloc(f->N, sizeof *row);
+    double *pi = base_alloc(f->N, sizeof *pi);
+    unsigned char *taken = base_alloc(f->N, 1);
+    int rc = place && row && pi && taken ? 0 : BASE_E_MEMORY;
+    for (size_t i = 0; i < f->N && !rc; i++) {
+        place[i] = n;
+        n += f->taken[i];
+    }
+    if (!rc && (base_mul_size(n, n, &cells) || cells > (size_t)1 << 28))
+        rc = base_error_set(BASE_E_LIMIT, "joint probabilities of %zu rows: at most 16384 rows", n);
+    if (!rc && !(f->joint = base_alloc(cells + 1, sizeof *f->joint)))
+        rc = BASE_E_MEMORY;
+    for (size_t i = 0, k = 0; i < f->N && !rc; i++)
+        if (f->taken[i]) {
+            for (size_t j = 0, l = 0; j < f->N; j++)
+                if (f->taken[j])
+                    f->joint[k * n + l++] = f->pi[i] * f->pi[j];
+            k++;
+        }
+    for (size_t h = 0; h < H && !rc; h++) {
+        size_t k = 0;
+        for (size_t i = 0; i < f->N; i++)
+            if (!o->n_by || f->of[i] == h) {
+                row[k] = i;
+                pi[k] = f->pi[i];
+                taken[k++] = f->taken[i];
+            }
+        rc = add_joint(f, o, row, pi, taken, k, place, n);
+    }
+    base_free(place);
+    base_free(row);
+    base_free(pi);
+    base_free(taken);
+    return rc;
+}
+
 static int unequal(struct sampling_frame *f, const struct sampling_options *o, const uint64_t *row,
                    size_t N, uint64_t n, uint64_t item)
 {
@@ -280,6 +346,8 @@ static int select_pps(struct sampling_frame *f, const struct sampling_options *o
             o->n_by)
             rc = base_error_prefix(rc, "stratum \"%s\"", f->stratum[h]);
     }
+    if (!rc && o->joint)
+        rc = make_joint(f, o, H);
     if (!rc && o->n_by)
         rc = report_strata(f, o, H, N, n, report);
     base_free(N);
