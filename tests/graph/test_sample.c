@@ -116,6 +116,37 @@ static void valid_on_extreme_graphs(void **state)
     all_on(random_graph(12, 1, 0, false));
 }
 
+/* The bar: half of GitHub's 37,700 nodes by every method, every edge in the graph; and all of
+ * LastFM Asia. */
+static void valid_on_real_graphs(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "sampling/graphs/github_edges.csv.zst",
+                                         "sampling/graphs/lastfm_edges.csv.zst" };
+    TEST_NEEDS_SHARED(names[0]);
+    for (int i = 0; i < 2; i++) {
+        struct graph *g;
+        assert_int_equal(graph_read(&g, test_shared_path(names[i]), NULL), 0);
+        for (int m = 0; m < GRAPH_METHODS; m++) {
+            struct graph_sample_options o = defaults;
+            o.method = (enum graph_sample_method)m;
+            if (o.method == GRAPH_EDGE_PARTIAL_INDUCTION)
+                o.p = 1; /* less does not get to all nodes */
+            if (o.method == GRAPH_SNOWBALL)
+                o.k = 300; /* more than the highest degree of LastFM: it cannot die out */
+            o.nodes = i ? g->nodes : g->nodes / 2;
+            if (o.method == GRAPH_SPIKYBALL) /* it forgets edges, and may end before all are in */
+                o.exhausted = GRAPH_EXHAUSTED_RESTART;
+            struct graph_sample *s = draw(g, &o);
+            check_sample(g, &o, s);
+            if (s->status != GRAPH_SAMPLE_COMPLETE)
+                fail_msg("%s: %s", graph_sample_about(o.method)->name, s->reason);
+            graph_sample_free(s);
+        }
+        graph_free(g);
+    }
+}
+
 static void seeds_differ(void **state)
 {
     (void)state;
@@ -396,6 +427,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(valid_on_random_graphs),
         cmocka_unit_test(valid_on_extreme_graphs),
+        cmocka_unit_test(valid_on_real_graphs),
         cmocka_unit_test(seeds_differ),
         cmocka_unit_test(sizes_other_than_nodes),
         cmocka_unit_test(exhaustion_is_told),
