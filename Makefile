@@ -46,10 +46,10 @@ LDFLAGS_MODE := $(if $(filter asan,$(MODE)),-fsanitize=address$(comma)undefined)
 
 LIB_SRC := $(foreach r,$(filter-out cli,$(ROOMS)),$(wildcard src/$(r)/*.c))
 CLI_SRC := $(wildcard src/cli/*.c)
-# src/tensor/kernels.c is compiled once per instruction set; the best one is chosen when the program starts.
-KERNELS := src/tensor/kernels.c
+# These are compiled once per instruction set; the best one is chosen when the program starts.
+KERNELS := src/tensor/kernels.c src/embed/kernels.c
 LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(KERNELS),$(LIB_SRC))) \
-           $(if $(wildcard $(KERNELS)),$(foreach v,v1 v3 v4,$(BUILD)/src/tensor/kernels_$(v).o)) \
+           $(foreach k,$(KERNELS),$(foreach v,v1 v3 v4,$(BUILD)/$(k:.c=_$(v).o))) \
            $(patsubst %.S,$(BUILD)/%.o,$(wildcard src/model/*.S))
 CLI_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(CLI_SRC))
 LIB     := $(BUILD)/libassay.a
@@ -88,10 +88,13 @@ KERNEL_CFLAGS  = $(if $(filter release f64,$(MODE)),-O3) $(if $(filter asan,$(MO
 ISA_v1 :=
 ISA_v3 := -march=x86-64-v3
 ISA_v4 := -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512
-$(foreach v,v1 v3 v4,$(BUILD)/src/tensor/kernels_$(v).o): $(BUILD)/src/tensor/kernels_%.o: $(KERNELS)
-	@mkdir -p $(@D)
-	$(call say,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(KERNEL_CFLAGS) $(ISA_$*) -DKERNELS_ISA=$* -MMD -MP -c -o $@ $<
+define kernel_rule
+$(foreach v,v1 v3 v4,$(BUILD)/$(1:.c=_$(v).o)): $(BUILD)/$(1:.c=_%.o): $(1)
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$@)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(KERNEL_CFLAGS) $$(ISA_$$*) -DKERNELS_ISA=$$* -MMD -MP -c -o $$@ $$<
+endef
+$(foreach k,$(KERNELS),$(eval $(call kernel_rule,$(k))))
 # Without errno sqrt is one instruction on a vector; the file's comment says more.
 $(BUILD)/src/train/optimiser.o: ALL_CFLAGS += -O3 -fno-math-errno
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIB)
