@@ -1,4 +1,4 @@
-/* The definition, the choice between the searches, and the plain search; see neighbors.h. */
+/* The definition, the heap of the best, and the choice between the searches; see neighbors.h. */
 #include "classify/neighbors.h"
 #include "base/memory.h"
 #include "classify/neighbors_private.h"
@@ -85,40 +85,6 @@ void neighbor_heap_sort(struct neighbor_heap *h)
     }
 }
 
-int neighbor_search_plain(const struct neighbor_search *s)
-{
-    int stop = 0;
-#pragma omp parallel for num_threads(base_threads()) schedule(dynamic, 16)
-    for (size_t q = 0; q < s->queries; q++) {
-        int stopped;
-#pragma omp atomic read
-        stopped = stop;
-        if (stopped)
-            continue;
-        if (base_interrupted()) {
-#pragma omp atomic write
-            stop = 1;
-        }
-        struct neighbor_heap heap = { s->d2 + q * s->k, s->neighbor + q * s->k, 0, s->k };
-        for (size_t p = 0; p < s->points; p++) {
-            if (s->point[p] == s->query[q])
-                continue;
-            double d2 = classify_distance2(s->x, s->query[q], s->point[p]);
-            neighbor_heap_push(&heap, s->farthest ? -d2 : d2, s->point[p]);
-        }
-        neighbor_heap_sort(&heap);
-        for (size_t i = 0; i < s->k; i++) {
-            if (i >= heap.n) {
-                heap.key[i] = INFINITY;
-                heap.row[i] = UINT32_MAX;
-            } else if (s->farthest) {
-                heap.key[i] = -heap.key[i];
-            }
-        }
-    }
-    return stop ? base_error_set(BASE_E_INTERRUPTED, "interrupted") : 0;
-}
-
 /* Dense is what is no smaller as an inverted index: from a fifth of the places filled, or few
  * columns. */
 static bool search_is_dense(const struct neighbor_search *s)
@@ -159,9 +125,7 @@ static int search(struct neighbor_search s)
                                 sum);
     }
     if (!rc)
-        rc = search_is_dense(&s) ? neighbor_search_dense(&s)
-             : s.farthest        ? neighbor_search_plain(&s)
-                                 : neighbor_search_sparse(&s);
+        rc = search_is_dense(&s) ? neighbor_search_dense(&s) : neighbor_search_sparse(&s);
     base_free(own);
     return rc;
 }

@@ -36,7 +36,6 @@ struct neighbor_search {
  */
 void neighbor_isa_limit(int limit);
 int neighbor_isa(void); /* what is used: the lesser of the limit and what the CPU has */
-int neighbor_search_sparse(const struct neighbor_search *s); /* nearest only */
+int neighbor_search_sparse(const struct neighbor_search *s);
 int neighbor_search_dense(const struct neighbor_search *s);
-int neighbor_search_plain(const struct neighbor_search *s); /* every pair by the definition */
 #endif

@@ -17,6 +17,9 @@
  * Before a long list is read, the rows that (1) leaves over are counted; when computing them is
  * cheaper than the list, reading ends. What is left over is computed by the definition and ordered.
  *
+ * The farthest rows are those with the largest -d2: sums and halves have the other sign, all lists
+ * are read, and the same k rows bound the rest.
+ *
  * Sums of the index are float32. Every comparison gives away a margin that covers their rounding,
  * so the result does not depend on it. All rows are scaled by one number so that no length
  * exceeds 1. */
@@ -42,10 +45,11 @@ struct block {
     float *value;          /* scaled */
     uint32_t *wide;        /* [columns] which of the wide lists, UINT32_MAX for none */
     float *wide_value;     /* [wide lists][BLOCK] */
-    float *length, *half;  /* [BLOCK + 16] |y| and |y|^2 / 2, scaled */
-    double *square;        /* [BLOCK] |y|^2, not scaled */
-    double longest;        /* scaled */
-    bool even;             /* all lengths are the same to float32's precision */
+    float *length,
+        *half;      /* [BLOCK + 16] |y| and |y|^2 / 2, scaled; half: minus that for the farthest */
+    double *square; /* [BLOCK] |y|^2, not scaled */
+    double longest; /* scaled */
+    bool even;      /* all lengths are the same to float32's precision */
 };
 /* The queries' values in the order they are read. */
 struct terms {
@@ -263,7 +267,7 @@ static void block_fill(struct search *w, size_t from)
         b->square[i] = row_square(x, b->point[i]);
         double square = b->square[i] * w->scale * w->scale, length = sqrt(square);
         b->length[i] = (float)length;
-        b->half[i] = (float)(square / 2);
+        b->half[i] = (float)(s->farthest ? -square / 2 : square / 2);
         longest = length > longest ? length : longest;
         shortest = length < shortest ? length : shortest;
     }
@@ -331,26 +335,27 @@ static double least_sum(double x2, double rest2, double y, double t2)
     return a > simple ? a : simple;
 }
 
-/* Places of the block that may be nearer than t2 (scaled), when the sums hold the terms before i;
- * some number above `most` where there are more. */
+/* Places of the block whose key (d2, or -d2) may be below `key` (scaled), when the sums hold the
+ * terms before i; some number above `most` where there are more. */
 static size_t select_left(const struct search *w, size_t query, struct scratch *t, size_t i,
-                          size_t terms, double t2, size_t most, const struct kernels *f)
+                          size_t terms, double key, size_t most, const struct kernels *f)
 {
     const struct block *b = &w->block;
+    double sign = w->s->farthest ? -1 : 1;
     double x2 = w->terms.square[query];
     size_t padded = (b->points + 15) / 16 * 16;
     /* float32 rounding of a, of the halves and of the products in (1), relative to at most 1 */
     double margin =
         (double)(terms + 16) * 1.2e-7 * (sqrt(x2) * b->longest + b->longest * b->longest) + 1e-30;
-    t2 = t2 * (1 + 1e-12) + 1e-14 * (x2 + b->longest * b->longest);
-    if (b->even) {
-        double least = least_sum(x2, t->rest[i], b->longest, t2) - margin;
+    key += fabs(key) * 1e-12 + 1e-14 * (x2 + b->longest * b->longest);
+    if (b->even && !w->s->farthest) {
+        double least = least_sum(x2, t->rest[i], b->longest, key) - margin;
         if (least <= 0 && i < terms)
             return SIZE_MAX; /* also rows of which nothing was read */
         return f->select(t->sum, NULL, NULL, 0, (float)(least - fabs(least) * 1.2e-7), padded, 0,
                          most, t->pick);
     }
-    double least = (x2 - t2) / 2 - margin;
+    double least = (sign * x2 - key) / 2 - margin;
     return f->select(t->sum, b->length, b->half, (float)sqrt(t->rest[i]) * 1.000001F,
                      (float)(least - fabs(least) * 1.2e-7), padded, 0, most, t->pick);
 }
@@ -369,7 +374,7 @@ static void search_block(const struct search *w, size_t query, struct scratch *t
     const double *value = w->terms.value + first;
     size_t self =
         w->place[row] == UINT32_MAX ? SIZE_MAX : w->place[row] - (size_t)(b->point - s->point);
-    double back = w->scale * w->scale, worst = heap.key[0];
+    double back = w->scale * w->scale, worst = heap.key[0], sign = s->farthest ? -1 : 1;
     t->rest[terms] = 0;
     for (size_t i = terms; i > 0; i--)
         t->rest[i - 1] = t->rest[i] + value[i - 1] * value[i - 1];
@@ -379,12 +384,12 @@ static void search_block(const struct search *w, size_t query, struct scratch *t
         size_t from = b->first[column[i]], to = b->first[column[i] + 1];
         uint32_t wide = b->wide[column[i]];
         size_t cost = wide == UINT32_MAX ? to - from : WIDE_COST;
-        if (cost >= DISTANCE_COST && i > 0 && isfinite(worst)) {
+        if (cost >= DISTANCE_COST && i > 0 && isfinite(worst) && sign > 0) {
             found = select_left(w, query, t, i, terms, worst * back, cost / DISTANCE_COST, f);
             if (found <= cost / DISTANCE_COST)
                 goto compute;
         }
-        float v = (float)value[i];
+        float v = (float)(sign * value[i]);
         if (wide != UINT32_MAX) {
             f->add(t->sum, v, b->wide_value + (size_t)wide * BLOCK, padded);
             continue;
@@ -394,10 +399,10 @@ static void search_block(const struct search *w, size_t query, struct scratch *t
     }
     if (!isfinite(worst)) {
         size_t n = best_so_far(b, t, s->k, self, f);
-        double far = n < s->k ? INFINITY : 0;
+        double far = n < s->k ? INFINITY : -INFINITY;
         for (size_t j = 0; j < n; j++) {
-            double d2 = classify_distance2(x, row, b->point[t->best_pick[j]]);
-            far = d2 > far ? d2 : far;
+            double key = sign * classify_distance2(x, row, b->point[t->best_pick[j]]);
+            far = key > far ? key : far;
         }
         worst = far;
     }
@@ -425,8 +430,8 @@ compute:
         double sum = x2 + b->square[at];
         double margin =
             (double)(terms + x->first[point + 1] - x->first[point] + 16) * 4.5e-16 * sum;
-        if (sum - 2 * dot <= worst + margin) {
-            neighbor_heap_push(&heap, classify_distance2(x, row, point), point);
+        if (sign * (sum - 2 * dot) <= worst + margin) {
+            neighbor_heap_push(&heap, sign * classify_distance2(x, row, point), point);
             worst = heap.key[0] < worst ? heap.key[0] : worst;
         }
     }
@@ -539,6 +544,8 @@ int neighbor_search_sparse(const struct neighbor_search *s)
     for (size_t i = 0; !rc && i < s->queries; i++)
         neighbor_heap_sort(
             &(struct neighbor_heap){ s->d2 + i * s->k, s->neighbor + i * s->k, s->k, s->k });
+    for (size_t i = 0; !rc && s->farthest && i < s->queries * s->k; i++)
+        s->d2[i] = isfinite(s->d2[i]) ? -s->d2[i] : INFINITY;
     search_free(&w);
     return rc;
 }
