@@ -105,7 +105,7 @@ struct graph_sample_options {
     enum graph_sample_expansion expansion; /* community: what is counted */
     uint64_t burn_in;                      /* walks: steps that are not recorded at the beginning */
     uint64_t max_steps;                    /* then the status is GRAPH_SAMPLE_LIMIT */
-    bool weights;                          /* compute `weight` (jump needs a PageRank for it) */
+    bool weights; /* compute `weight` (jump and restart need a PageRank for it) */
 };
 #define GRAPH_SAMPLE_OPTIONS_DEFAULT                                                               \
     {                                                                                              \

@@ -136,8 +136,6 @@ int sampler_weights(struct sampler *s);
  * component by component, or all as one when `whole`. A node without mass is its whole component.
  */
 int sampler_weigh(struct sampler *s, const double *mass, bool whole);
-/* PageRank of g's nodes into p [nodes], sum 1. */
-int sampler_pagerank(const struct graph *g, double damping, double *p);
 
 /* The methods. Each returns 0, 1 when max_steps was reached, or a negative code. */
 int sample_random_node(struct sampler *s);

@@ -167,10 +167,12 @@ int sample_by_degree(struct sampler *s)
 
 int sample_by_pagerank(struct sampler *s)
 {
+    struct graph_pagerank_options how = GRAPH_PAGERANK_OPTIONS_DEFAULT;
     double *p = base_alloc(s->g->nodes, sizeof *p);
     if (!p)
         return BASE_E_MEMORY;
-    int rc = sampler_pagerank(s->given, s->o->damping, p);
+    how.damping = s->o->damping;
+    int rc = graph_pagerank(s->given, &how, p, NULL);
     if (rc == 0)
         rc = draw_by(s, p);
     base_free(p);

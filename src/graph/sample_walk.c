@@ -28,8 +28,9 @@
  * whole graph.
  *
  * Weights: with T_c recorded visits in component c, v stands for pi's sum / (T_c pi_v) nodes per
- * visit (Hansen and Hurwitz 1943; for pi ~ d this is RDS-II, Volz and Heckathorn 2008). restart
- * has none: its visits stay around the start. */
+ * visit (Hansen and Hurwitz 1943; for pi ~ d this is RDS-II, Volz and Heckathorn 2008). Those of
+ * restart are right and of little use far from the start: what is hardly ever met there stands for
+ * very many. */
 #include "graph/sample.h"
 #include <string.h>
 
@@ -183,6 +184,17 @@ static int circle_next(struct circle *c, uint64_t cell, uint32_t d, struct base_
 
 /* ---- weights ---- */
 
+struct walk {
+    struct sampler *s;
+    uint32_t at, home;
+    uint32_t before;    /* non-backtracking: where it came from, GRAPH_NO_NODE at a start */
+    uint64_t slot;      /* by which slot it came here, kept while it stays; UINT64_MAX at a start */
+    bool moved;         /* the last step went along an edge */
+    double *cumulative; /* common-neighbor */
+    struct circle circle;
+    double *homes; /* restart: [nodes] 1 where a walk started; NULL when weights are not wanted */
+};
+
 int sampler_weigh(struct sampler *s, const double *mass, bool whole)
 {
     const struct graph *g = s->g;
@@ -207,46 +219,38 @@ out:
     return rc;
 }
 
-static int weigh_walk(struct sampler *s, const double *cumulative)
+/* The stationary mass of every node, up to a factor within a component. */
+static int walk_mass(const struct walk *w, double *mass)
 {
-    const struct graph *g = s->g;
-    if (!s->o->weights || s->o->method == GRAPH_RESTART)
-        return 0;
-    double *mass = base_alloc(g->nodes, sizeof *mass);
-    if (!mass)
-        return BASE_E_MEMORY;
-    int rc = 0;
+    const struct graph *g = w->s->g;
+    const struct graph_sample_options *o = w->s->o;
+    struct graph_pagerank_options how = GRAPH_PAGERANK_OPTIONS_DEFAULT;
     for (uint32_t v = 0; v < g->nodes; v++) {
         double d = (double)graph_degree(g, v);
-        if (s->o->method == GRAPH_METROPOLIS_HASTINGS)
-            d = d > 0 ? pow(d, 1 - s->o->alpha) : 0;
-        else if (s->o->method == GRAPH_COMMON_NEIGHBOR)
-            d = d > 0 ? cumulative[g->first[v + 1] - 1] : 0;
+        if (o->method == GRAPH_METROPOLIS_HASTINGS)
+            d = d > 0 ? pow(d, 1 - o->alpha) : 0;
+        else if (o->method == GRAPH_COMMON_NEIGHBOR)
+            d = d > 0 ? w->cumulative[g->first[v + 1] - 1] : 0;
         mass[v] = d;
     }
-    /* with q = 1 every node is drawn anew: PageRank without damping is uniform */
-    if (s->o->method == GRAPH_JUMP && s->o->jump_p < 1)
-        rc = sampler_pagerank(g, 1 - s->o->jump_p, mass);
-    else if (s->o->method == GRAPH_JUMP)
-        for (uint32_t v = 0; v < g->nodes; v++)
-            mass[v] = 1;
+    if (o->method != GRAPH_JUMP && o->method != GRAPH_RESTART)
+        return 0;
+    how.damping = 1 - (o->method == GRAPH_JUMP ? o->jump_p : o->restart_p);
+    how.restart = w->homes;
+    return graph_pagerank(g, &how, mass, NULL);
+}
+
+static int weigh_walk(const struct walk *w)
+{
+    double *mass = base_alloc(w->s->g->nodes, sizeof *mass);
+    int rc = mass ? walk_mass(w, mass) : BASE_E_MEMORY;
     if (rc == 0)
-        rc = sampler_weigh(s, mass, s->o->method == GRAPH_JUMP);
+        rc = sampler_weigh(w->s, mass, w->s->o->method == GRAPH_JUMP);
     base_free(mass);
     return rc;
 }
 
 /* ---- one walker ---- */
-
-struct walk {
-    struct sampler *s;
-    uint32_t at, home;
-    uint32_t before;    /* non-backtracking: where it came from, GRAPH_NO_NODE at a start */
-    uint64_t slot;      /* by which slot it came here, kept while it stays; UINT64_MAX at a start */
-    bool moved;         /* the last step went along an edge */
-    double *cumulative; /* common-neighbor */
-    struct circle circle;
-};
 
 static uint64_t step_common(struct walk *w)
 {
@@ -355,6 +359,10 @@ static int prepare(struct walk *w)
 {
     struct sampler *s = w->s;
     size_t slots = (size_t)s->g->first[s->g->nodes];
+    if (s->o->method == GRAPH_RESTART && s->o->weights) {
+        w->homes = base_alloc_zero(s->g->nodes, sizeof *w->homes);
+        return w->homes ? 0 : BASE_E_MEMORY;
+    }
     if (s->o->method == GRAPH_COMMON_NEIGHBOR) {
         w->cumulative = base_alloc(slots, sizeof *w->cumulative);
         return w->cumulative ? common_weights(s->g, w->cumulative) : BASE_E_MEMORY;
@@ -371,6 +379,8 @@ static int prepare(struct walk *w)
 static void begin(struct walk *w, uint32_t v, uint64_t *quiet)
 {
     w->at = w->home = v;
+    if (w->homes)
+        w->homes[v] = 1;
     w->before = GRAPH_NO_NODE;
     w->slot = UINT64_MAX;
     bool fixed = graph_degree(w->s->g, v) == 0 && w->s->o->method != GRAPH_JUMP;
@@ -436,9 +446,10 @@ int sample_walk(struct sampler *s)
     int rc = sampler_components(s);
     if (rc == 0 && (rc = prepare(&w)) == 0)
         rc = walk_on(&w);
-    if (rc >= 0)
-        rc = weigh_walk(s, w.cumulative);
+    if (rc >= 0 && s->o->weights)
+        rc = weigh_walk(&w);
     base_free(w.cumulative);
+    base_free(w.homes);
     circle_free(&w.circle);
     return rc;
 }
