@@ -11,13 +11,20 @@
  * crosses exactly one node at distance a from the one end and b from the other; it is drawn in
  * proportion to sigma sigma', and from there the steps back on each side in proportion to sigma. So
  * all shortest paths are equally likely. Only ratios within a level matter: a level whose sigma
- * grows large is scaled down. */
+ * grows large is scaled down.
+ *
+ * The next level is the expensive one where there are hubs. So while both last levels are small,
+ * edges between them are looked for by bisection first: if there are some, every shortest path
+ * crosses exactly one, and it is drawn in the same way. */
 #include "graph/sample.h"
 
 #define FAR UINT32_MAX
+struct reached {
+    double sigma;
+    uint32_t distance; /* or FAR */
+};
 struct side {
-    uint32_t *distance; /* [nodes] or FAR */
-    double *sigma;      /* [nodes] */
+    struct reached *at; /* [nodes] */
     uint32_t *queue;    /* nodes seen in order of distance */
     size_t from, n;     /* the last level is queue[from .. n) */
     uint32_t level;
@@ -37,13 +44,13 @@ static void side_start(struct side *d, uint32_t v)
     d->from = 0;
     d->n = 1;
     d->level = 0;
-    d->distance[v] = 0;
-    d->sigma[v] = 1;
+    d->at[v].distance = 0;
+    d->at[v].sigma = 1;
 }
 static void side_clear(struct side *d)
 {
     for (size_t i = 0; i < d->n; i++)
-        d->distance[d->queue[i]] = FAR;
+        d->at[d->queue[i]].distance = FAR;
 }
 
 /* The edges that the next level of this side has to look at. */
@@ -66,78 +73,148 @@ static bool side_expand(const struct graph *g, struct side *d, const struct side
         uint32_t v = d->queue[i];
         for (uint64_t k = g->first[v]; k < g->first[v + 1]; k++) {
             uint32_t w = g->neighbor[k];
-            if (d->distance[w] == FAR) {
-                d->distance[w] = d->level;
-                d->sigma[w] = 0;
+            if (d->at[w].distance == FAR) {
+                d->at[w].distance = d->level;
+                d->at[w].sigma = 0;
                 d->queue[d->n++] = w;
-                met = met || other->distance[w] != FAR;
+                met = met || other->at[w].distance != FAR;
             }
-            if (d->distance[w] == d->level) {
-                d->sigma[w] += d->sigma[v];
-                most = d->sigma[w] > most ? d->sigma[w] : most;
+            if (d->at[w].distance == d->level) {
+                d->at[w].sigma += d->at[v].sigma;
+                most = d->at[w].sigma > most ? d->at[w].sigma : most;
             }
         }
     }
     d->from = to;
     if (most > 1e100)
         for (size_t i = d->from; i < d->n; i++)
-            d->sigma[d->queue[i]] /= most;
+            d->at[d->queue[i]].sigma /= most;
     return met;
+}
+
+/* Where distance `level` begins in the queue, which ascends by distance. */
+static size_t side_level(const struct side *d, uint32_t level)
+{
+    size_t low = 0, high = d->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (d->at[d->queue[middle]].distance < level)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The node before v on a shortest path, in proportion to sigma: among v's neighbours, or, where v
+ * is a hub, among the nodes of the level before. */
+static uint32_t side_before(struct sampler *s, const struct side *d, uint32_t v)
+{
+    const struct graph *g = s->g;
+    uint32_t level = d->at[v].distance - 1, next = GRAPH_NO_NODE;
+    size_t from = side_level(d, level), to = side_level(d, level + 1);
+    bool hub = (to - from) * 8 < graph_degree(g, v);
+    double sum = 0;
+    if (to - from == 1)
+        return d->queue[from];
+    for (int draw = 0; draw < 2; draw++) {
+        double at = draw ? base_rng_uniform(&s->rng) * sum : 0;
+        uint64_t k = hub ? from : g->first[v], end = hub ? to : g->first[v + 1];
+        for (; k < end && at >= 0; k++) {
+            uint32_t w = hub ? d->queue[k] : g->neighbor[k];
+            if (hub ? graph_edge_find(g, w, v) == UINT64_MAX : d->at[w].distance != level)
+                continue;
+            if (draw) {
+                next = w;
+                at -= d->at[w].sigma;
+            } else {
+                sum += d->at[w].sigma;
+            }
+        }
+    }
+    return next;
 }
 
 /* From v back to the side's end, by a shortest path; the nodes after v go to out, v's neighbour
  * first. Returns how many. */
 static size_t side_back(struct sampler *s, const struct side *d, uint32_t v, uint32_t *out)
 {
-    const struct graph *g = s->g;
     size_t n = 0;
-    while (d->distance[v] > 0) {
-        uint32_t level = d->distance[v] - 1, next = GRAPH_NO_NODE;
-        double sum = 0;
-        for (uint64_t k = g->first[v]; k < g->first[v + 1]; k++)
-            if (d->distance[g->neighbor[k]] == level)
-                sum += d->sigma[g->neighbor[k]];
-        double u = base_rng_uniform(&s->rng) * sum;
-        for (uint64_t k = g->first[v]; k < g->first[v + 1] && u >= 0; k++)
-            if (d->distance[g->neighbor[k]] == level) {
-                next = g->neighbor[k];
-                u -= d->sigma[next];
-            }
-        v = next;
+    while (d->at[v].distance > 0) {
+        v = side_before(s, d, v);
         out[n++] = v;
     }
     return n;
+}
+
+/* Draws one of the edges between the last levels in proportion to sigma sigma'. False when there is
+ * none. */
+static bool bridge(struct sampler *s, const struct side *a, const struct side *b, uint32_t *u,
+                   uint32_t *v)
+{
+    const struct graph *g = s->g;
+    double sum = 0;
+    for (int draw = 0; draw < 2; draw++) {
+        double at = draw ? base_rng_uniform(&s->rng) * sum : 0;
+        for (size_t i = a->from; i < a->n && at >= 0; i++)
+            for (size_t k = b->from; k < b->n && at >= 0; k++) {
+                uint32_t x = a->queue[i], y = b->queue[k];
+                bool fewer = graph_degree(g, x) <= graph_degree(g, y);
+                if (graph_edge_find(g, fewer ? x : y, fewer ? y : x) == UINT64_MAX)
+                    continue;
+                double paths = a->at[x].sigma * b->at[y].sigma;
+                if (draw) {
+                    *u = x;
+                    *v = y;
+                    at -= paths;
+                } else {
+                    sum += paths;
+                }
+            }
+        if (!draw && !(sum > 0))
+            return false;
+    }
+    return true;
+}
+
+/* Draws one of the nodes of `last`'s last level that both sides have reached. */
+static uint32_t meeting(struct sampler *s, const struct side *last, const struct side *other)
+{
+    uint32_t middle = GRAPH_NO_NODE;
+    double sum = 0;
+    for (int draw = 0; draw < 2; draw++) {
+        double at = draw ? base_rng_uniform(&s->rng) * sum : 0;
+        for (size_t i = last->from; i < last->n && at >= 0; i++) {
+            uint32_t w = last->queue[i];
+            if (other->at[w].distance == FAR)
+                continue;
+            if (draw) {
+                middle = w;
+                at -= last->at[w].sigma * other->at[w].sigma;
+            } else {
+                sum += last->at[w].sigma * other->at[w].sigma;
+            }
+        }
+    }
+    return middle;
 }
 
 /* A shortest path from u to v, both in one component, into p->path; returns its nodes. */
 static size_t connect(struct paths *p, uint32_t u, uint32_t v)
 {
     struct sampler *s = p->s;
-    struct side *a = &p->side[0], *b = &p->side[1], *last;
-    bool met = false;
+    struct side *a = &p->side[0], *b = &p->side[1];
     side_start(a, u);
     side_start(b, v);
-    do {
-        bool first = side_cost(s->g, a) <= side_cost(s->g, b);
-        last = first ? a : b;
-        met = side_expand(s->g, last, first ? b : a);
-    } while (!met);
-    double sum = 0;
-    for (int draw = 0; draw < 2; draw++) {
-        double at = draw ? base_rng_uniform(&s->rng) * sum : 0;
-        uint32_t middle = GRAPH_NO_NODE;
-        for (size_t i = last->from; i < last->n && at >= 0; i++) {
-            uint32_t w = last->queue[i];
-            if (a->distance[w] == FAR || b->distance[w] == FAR)
-                continue;
-            if (draw) {
-                middle = w;
-                at -= a->sigma[w] * b->sigma[w];
-            } else {
-                sum += a->sigma[w] * b->sigma[w];
-            }
-        }
-        u = middle;
+    for (bool met = false; !met;) {
+        uint64_t cost_a = side_cost(s->g, a), cost_b = side_cost(s->g, b);
+        bool first = cost_a <= cost_b;
+        if ((a->n - a->from) * (b->n - b->from) <= (first ? cost_a : cost_b) / 8 &&
+            bridge(s, a, b, &u, &v))
+            break;
+        met = side_expand(s->g, first ? a : b, first ? b : a);
+        if (met)
+            u = v = meeting(s, first ? a : b, first ? b : a);
     }
     size_t n = side_back(s, a, u, p->path);
     for (size_t i = 0; i < n / 2; i++) {
@@ -146,7 +223,9 @@ static size_t connect(struct paths *p, uint32_t u, uint32_t v)
         p->path[n - 1 - i] = keep;
     }
     p->path[n++] = u;
-    n += side_back(s, b, u, p->path + n);
+    if (v != u)
+        p->path[n++] = v;
+    n += side_back(s, b, v, p->path + n);
     side_clear(a);
     side_clear(b);
     return n;
@@ -160,13 +239,12 @@ static int prepare(struct paths *p)
     if (rc)
         return rc;
     for (int i = 0; i < 2; i++) {
-        p->side[i].distance = base_alloc(nodes, sizeof(uint32_t));
-        p->side[i].sigma = base_alloc(nodes, sizeof(double));
-        p->side[i].queue = base_alloc(nodes, sizeof(uint32_t));
-        if (!p->side[i].distance || !p->side[i].sigma || !p->side[i].queue)
+        p->side[i].at = base_alloc(nodes, sizeof *p->side[i].at);
+        p->side[i].queue = base_alloc(nodes, sizeof *p->side[i].queue);
+        if (!p->side[i].at || !p->side[i].queue)
             return BASE_E_MEMORY;
         for (uint32_t v = 0; v < nodes; v++)
-            p->side[i].distance[v] = FAR;
+            p->side[i].at[v].distance = FAR;
     }
     p->member = base_alloc(nodes, sizeof *p->member);
     p->begin = base_alloc_zero((size_t)s->components + 1, sizeof *p->begin);
@@ -223,8 +301,7 @@ int sample_shortest_path(struct sampler *s)
     if (rc == 0)
         rc = run(&p);
     for (int i = 0; i < 2; i++) {
-        base_free(p.side[i].distance);
-        base_free(p.side[i].sigma);
+        base_free(p.side[i].at);
         base_free(p.side[i].queue);
     }
     base_free(p.member);

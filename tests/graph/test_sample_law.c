@@ -610,17 +610,27 @@ static void expansion_always_takes_the_best(void **state)
     graph_free(g);
 }
 
-/* Three shortest paths from 0 to 6, two of them through 1: each is drawn a third of the time. */
-static void shortest_paths_are_equally_likely(void **state)
+/* Three shortest paths from 0 to 6, two of them through 1: each is drawn a third of the time. With
+ * many shared neighbours of 1 and 2, and of 3, 4 and 5, the search looks for edges between levels
+ * instead of opening the next. */
+static void equal_paths(uint32_t more, uint32_t runs)
 {
-    (void)state;
-    struct graph *g =
-        GRAPH(7, { 0, 1 }, { 0, 2 }, { 1, 3 }, { 1, 4 }, { 2, 5 }, { 3, 6 }, { 4, 6 }, { 5, 6 });
-    double count[3] = { 0 }, total = 0, pairs = 0;
+    uint32_t edges[256][2] = { { 0, 1 }, { 0, 2 }, { 1, 3 }, { 1, 4 },
+                               { 2, 5 }, { 3, 6 }, { 4, 6 }, { 5, 6 } };
+    size_t n = 8;
+    for (uint32_t i = 0; i < more; i++) {
+        for (uint32_t k = 1; k <= 5; k++) {
+            edges[n][0] = k;
+            edges[n++][1] = 7 + i + (k > 2 ? more : 0);
+        }
+    }
+    uint32_t nodes = 7 + 2 * more;
+    struct graph *g = make_graph(nodes, (const uint32_t(*)[2])edges, n, false);
+    double count[3] = { 0 }, total = 0;
     struct graph_sample_options o = defaults;
     o.method = GRAPH_SHORTEST_PATH;
     o.nodes = 4;
-    for (uint64_t run = 0; run < 100000; run++) {
+    for (uint64_t run = 0; run < runs; run++) {
         o.seed = run;
         struct graph_sample *s = draw(g, &o);
         uint32_t a = s->node[0], b = s->node[3];
@@ -629,13 +639,20 @@ static void shortest_paths_are_equally_likely(void **state)
             count[near6 - 3]++;
             total++;
         }
-        pairs++;
         graph_sample_free(s);
     }
-    double expected[3] = { total / 3, total / 3, total / 3 };
-    assert_true(fabs(total / pairs - 2. / 42) < .004); /* uniform pairs */
+    double expected[3] = { total / 3, total / 3, total / 3 }, pairs = nodes * (nodes - 1.0);
+    /* uniform pairs */
+    assert_true(fabs(total - 2 * runs / pairs) < 4 * sqrt(2 * runs / pairs));
     assert_true(chi_square(count, expected, 3) > LEAST_P);
     graph_free(g);
+}
+
+static void shortest_paths_are_equally_likely(void **state)
+{
+    (void)state;
+    equal_paths(0, 40000);
+    equal_paths(24, 200000);
 }
 
 /* One layer of one edge from a layer of two nodes: the chances of the five balls. */
