@@ -106,6 +106,10 @@ int data_table_open(struct data_table **out, const char *path,
                     const struct data_table_options *options);
 /* 1 and the row's cells (data_table_columns of them), 0 at the end, negative on failure. */
 int data_table_next(struct data_table *t, const struct data_cell **cells);
+/* Passes over up to `rows` rows, with the same checks, several times as fast as reading them;
+ * *passed is how many there were. 1 when all were there, 0 at the end, negative on failure. There
+ * is no row in hand after it. */
+int data_table_pass(struct data_table *t, uint64_t rows, uint64_t *passed);
 /* The bytes of the last row as they stand in the file, without its line end; valid until the next
  * row. */
 struct data_cell data_table_raw(const struct data_table *t);

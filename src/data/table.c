@@ -334,6 +334,27 @@ int data_table_next(struct data_table *t, const struct data_cell **cells)
     return rc;
 }
 
+int data_table_pass(struct data_table *t, uint64_t rows, uint64_t *passed)
+{
+    const struct data_cell *cells;
+    *passed = 0;
+    while (*passed < rows) {
+        if (!t->failed && !t->pending && !t->records && t->format != DATA_FORMAT_LINES &&
+            t->delimiter != ' ') {
+            uint64_t n = data_table_pass_delimited(t, rows - *passed);
+            *passed += n;
+            t->count += n;
+            if (*passed == rows)
+                break;
+        }
+        int rc = data_table_next(t, &cells);
+        if (rc <= 0)
+            return rc;
+        ++*passed;
+    }
+    return 1;
+}
+
 struct data_cell data_table_raw(const struct data_table *t)
 {
     if (t->records)

@@ -65,6 +65,36 @@ int sampling_source_open(struct sampling_source *s, const struct sampling_option
     return rc;
 }
 
+/* From time to time: was Ctrl-C pressed, and how far is it? */
+static int look_up(struct sampling_source *s)
+{
+    if (base_interrupted())
+        return base_error_set(BASE_E_INTERRUPTED, "interrupted after %llu rows",
+                              (unsigned long long)s->rows);
+    if (s->o->on_progress) {
+        uint64_t done, total;
+        data_table_progress(s->table, &done, &total);
+        s->o->on_progress(s->o->context, done, total);
+    }
+    return 0;
+}
+
+int sampling_source_pass(struct sampling_source *s, uint64_t rows, uint64_t *passed)
+{
+    int rc;
+    *passed = 0;
+    if (s->condition) { /* every row must be looked at */
+        rc = rows ? sampling_source_next(s) : 1;
+        *passed = rows && rc == 1;
+        return rc;
+    }
+    rc = data_table_pass(s->table, rows < 65536 ? rows : 65536, passed);
+    s->rows += *passed;
+    s->population += *passed;
+    int stop = rc < 0 ? 0 : look_up(s);
+    return stop ? stop : rc;
+}
+
 int sampling_source_next(struct sampling_source *s)
 {
     for (;;) {
@@ -72,16 +102,8 @@ int sampling_source_next(struct sampling_source *s)
         if (rc <= 0)
             return rc;
         s->rows++;
-        if (s->rows % 65536 == 0) {
-            if (base_interrupted())
-                return base_error_set(BASE_E_INTERRUPTED, "interrupted after %llu rows",
-                                      (unsigned long long)s->rows);
-            if (s->o->on_progress) {
-                uint64_t done, total;
-                data_table_progress(s->table, &done, &total);
-                s->o->on_progress(s->o->context, done, total);
-            }
-        }
+        if (s->rows % 65536 == 0 && (rc = look_up(s)))
+            return rc;
         if (s->condition) {
             rc = sampling_condition_test(s->condition, s->table, s->cells);
             if (rc < 0)
@@ -341,7 +363,17 @@ int sampling_frame_read(struct sampling_frame *f, const struct sampling_options 
         return rc;
     if (!(rc = base_table_new(&f->index, 64)))
         rc = base_table_new(&f->stratum_index, 64);
-    while (!rc && (rc = sampling_source_next(&s)) == 1)
+    bool only_count = !f->rows && !o->n_by && !o->cluster && !o->variable;
+    if (!rc && only_count && (rc = sampling_source_next(&s)) == 1) {
+        uint64_t passed;
+        if (!(rc = add_row(f, &s)))
+            while ((rc = sampling_source_pass(&s, UINT64_MAX, &passed)) == 1)
+                ;
+        f->N = s.population;
+        if (f->n_groups)
+            f->group[0].N = f->N;
+    }
+    while (!rc && !only_count && (rc = sampling_source_next(&s)) == 1)
         rc = add_row(f, &s);
     if (!rc && f->rows && o->n_on)
         rc = turn(f, o->n_on);

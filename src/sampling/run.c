@@ -193,6 +193,17 @@ static void set_pi(struct sampling_row *row, double pi)
     row->weight = 1 / pi;
 }
 
+/* Passes over rows until the next one is number `next` (from 0) of the population: 1, 0, negative.
+ */
+static int pass_until(struct sampling_source *s, uint64_t next)
+{
+    int rc = 1;
+    uint64_t passed;
+    while (rc == 1 && s->population < next)
+        rc = sampling_source_pass(s, next - s->population, &passed);
+    return rc;
+}
+
 /* ---- one pass ---- */
 static int run_bernoulli(struct sampling_source *s, struct output *out)
 {
@@ -201,9 +212,7 @@ static int run_bernoulli(struct sampling_source *s, struct output *out)
     uint64_t next = s->o->method == SAMPLING_BERNOULLI ? sampling_skip_bernoulli(&rng, p)
                                                        : base_rng_below(&rng, s->o->interval);
     int rc;
-    while ((rc = sampling_source_next(s)) == 1) {
-        if (s->population - 1 < next)
-            continue;
+    while ((rc = pass_until(s, next)) == 1 && (rc = sampling_source_next(s)) == 1) {
         struct sampling_row row = sampling_row_of(s);
         set_pi(&row, p);
         row.fpc = p;
@@ -333,8 +342,13 @@ static int run_reservoir(struct sampling_source *s, struct output *out)
     struct slot *slot = NULL;
     int rc = o->weights ? sampling_exponential_begin(&weighted, o->n) : 0;
     sampling_reservoir_begin(&plain, o->n);
-    while (!rc && (rc = sampling_source_next(s)) == 1) {
+    while (!rc) {
         uint64_t k;
+        if (!o->weights && plain.seen >= o->n && (rc = pass_until(s, plain.next)) != 1)
+            break;
+        plain.seen = s->population;
+        if ((rc = sampling_source_next(s)) != 1)
+            break;
         double weight = 1;
         rc = 0;
         if (o->weights) {
@@ -409,7 +423,16 @@ static int emit(struct sampling_frame *f, struct sampling_source *s, struct outp
 {
     const struct sampling_options *o = s->o;
     int rc;
-    while ((rc = sampling_source_next(s)) == 1) {
+    for (;;) {
+        struct sampling_group *only = !f->rows && !f->label && f->n_groups == 1 ? f->group : NULL;
+        if (only && !only->all) {
+            uint64_t next = only->at < only->n ? only->pick[only->at] : UINT64_MAX;
+            if ((rc = pass_until(s, next)) != 1)
+                return rc;
+            only->seen = s->population;
+        }
+        if ((rc = sampling_source_next(s)) != 1)
+            return rc;
         uint64_t i = s->population - 1;
         size_t group = 0;
         struct sampling_row row;
@@ -462,7 +485,6 @@ static int emit(struct sampling_frame *f, struct sampling_source *s, struct outp
             draw++;
         }
     }
-    return rc;
 }
 
 static bool holds_sample(const struct sampling_options *o)

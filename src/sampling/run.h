@@ -27,6 +27,9 @@ int sampling_source_open(struct sampling_source *s, const struct sampling_option
                          const char *path, const struct data_table_options *table);
 /* The next row of the population: 1, 0, negative. */
 int sampling_source_next(struct sampling_source *s);
+/* Passes over up to `rows` rows of the population without having them in hand; in steps, so ask
+ * again: *passed tells how many. 1, 0 at the end, negative. */
+int sampling_source_pass(struct sampling_source *s, uint64_t rows, uint64_t *passed);
 void sampling_source_close(struct sampling_source *s);
 /* A number in a column of the present row; a missing one is an error. */
 int sampling_source_number(struct sampling_source *s, size_t column, double *out);
