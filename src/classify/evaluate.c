@@ -43,10 +43,18 @@ void classify_measures(const double *m, size_t k, double roc_auc, double average
 
 /* ---- scores in order ---- */
 
-/* Items from the highest score down; last[i] says that the next score is another one. */
+/* Items from the highest score down; last[i] says that the next score is another one. For areas
+ * the places are cut into steps: a step's negatives, then its positives, all of equal score, or a
+ * run of negatives of falling scores between two positives, which the areas need only as a sum. */
+struct step {
+    uint32_t negatives, positives; /* ends of both in `grouped` */
+};
 struct ordered {
     uint32_t *item;
     bool *positive, *last; /* by place */
+    uint32_t *grouped;     /* [n] items, step by step */
+    struct step *step;
+    size_t steps;
 };
 
 struct scored {
@@ -67,14 +75,42 @@ static void ordered_free(struct ordered *o)
     base_free(o->item);
     base_free(o->positive);
     base_free(o->last);
+    base_free(o->grouped);
+    base_free(o->step);
+}
+
+static void steps_make(struct ordered *o, size_t n)
+{
+    uint32_t at = 0;
+    bool open = false; /* the last step has negatives alone */
+    for (size_t i = 0, end; i < n; i = end) {
+        bool any = false;
+        for (end = i; end == i || !o->last[end - 1]; end++)
+            any = any || o->positive[end];
+        struct step *s = open ? &o->step[o->steps - 1] : &o->step[o->steps++];
+        if (open && any) /* the step before ends here */
+            s = &o->step[o->steps++];
+        for (size_t k = i; k < end; k++)
+            if (!o->positive[k])
+                o->grouped[at++] = o->item[k];
+        s->negatives = at;
+        for (size_t k = i; k < end; k++)
+            if (o->positive[k])
+                o->grouped[at++] = o->item[k];
+        s->positives = at;
+        open = !any;
+    }
 }
 
 static int ordered_make(struct ordered *o, const double *score, const uint32_t *truth, size_t n)
 {
     struct scored *s = base_alloc(n, sizeof *s);
-    *o = (struct ordered){ base_alloc(n, sizeof *o->item), base_alloc(n, sizeof *o->positive),
-                           base_alloc(n, sizeof *o->last) };
-    int rc = s && o->item && o->positive && o->last ? 0 : BASE_E_MEMORY;
+    *o = (struct ordered){ .item = base_alloc(n, sizeof *o->item),
+                           .positive = base_alloc(n, sizeof *o->positive),
+                           .last = base_alloc(n, sizeof *o->last),
+                           .grouped = base_alloc(n, sizeof *o->grouped),
+                           .step = base_alloc(n, sizeof *o->step) };
+    int rc = s && o->item && o->positive && o->last && o->grouped && o->step ? 0 : BASE_E_MEMORY;
     if (!rc) {
         for (size_t i = 0; i < n; i++)
             s[i] = (struct scored){ score[i], (uint32_t)i };
@@ -84,32 +120,31 @@ static int ordered_make(struct ordered *o, const double *score, const uint32_t *
             o->positive[i] = truth[s[i].item] == 1;
             o->last[i] = i + 1 == n || s[i + 1].score != s[i].score;
         }
+        steps_make(o, n);
     }
     base_free(s);
     return rc;
 }
 
 /* Areas with pick[item] copies of every item. */
-static void areas_of(const struct ordered *o, const uint32_t *pick, size_t n, double *roc,
-                     double *ap)
+static void areas_of(const struct ordered *o, const uint32_t *pick, double *roc, double *ap)
 {
-    double positives = 0, negatives = 0, tp = 0, fp = 0, area = 0, precision = 0;
-    double more[2] = { 0, 0 };
-    for (size_t i = 0; i < n; i++) {
-        more[o->positive[i]] += pick[o->item[i]];
-        if (!o->last[i])
-            continue;
-        area += more[0] * (tp + more[1] / 2);
-        tp += more[1];
-        fp += more[0];
-        if (more[1] > 0)
-            precision += more[1] * tp / (tp + fp);
-        more[0] = more[1] = 0;
+    double tp = 0, fp = 0, area = 0, precision = 0;
+    uint32_t at = 0;
+    for (size_t s = 0; s < o->steps; s++) {
+        uint64_t negatives = 0, positives = 0;
+        for (; at < o->step[s].negatives; at++)
+            negatives += pick[o->grouped[at]];
+        for (; at < o->step[s].positives; at++)
+            positives += pick[o->grouped[at]];
+        area += (double)negatives * (tp + (double)positives / 2);
+        tp += (double)positives;
+        fp += (double)negatives;
+        if (positives)
+            precision += (double)positives * tp / (tp + fp);
     }
-    positives = tp;
-    negatives = fp;
-    *roc = positives > 0 && negatives > 0 ? area / (positives * negatives) : NAN;
-    *ap = positives > 0 ? precision / positives : NAN;
+    *roc = tp > 0 && fp > 0 ? area / (tp * fp) : NAN;
+    *ap = tp > 0 ? precision / tp : NAN;
 }
 
 int classify_areas(const double *score, const uint32_t *truth, size_t n, double *roc, double *ap)
@@ -121,7 +156,7 @@ int classify_areas(const double *score, const uint32_t *truth, size_t n, double 
     if (!rc) {
         for (size_t i = 0; i < n; i++)
             once[i] = 1;
-        areas_of(&o, once, n, roc, ap);
+        areas_of(&o, once, roc, ap);
     }
     base_free(once);
     ordered_free(&o);
@@ -212,7 +247,7 @@ static void joint_measures(const void *context, const uint32_t *pick, size_t n, 
                 matrix[says[0] * k + says[1 + s]] += count[q];
             }
             if (j->order)
-                areas_of(&j->order[s], pick, n, &roc, &ap);
+                areas_of(&j->order[s], pick, &roc, &ap);
             classify_measures(matrix, k, roc, ap, out + s * m);
         }
         for (size_t s = 1; s < s_n; s++)

@@ -17,6 +17,7 @@
 #include "base/library.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "classify/newton.h"
 #include <limits.h>
 #include <linear.h>
 #include <math.h>
@@ -25,7 +26,7 @@
 #include <string.h>
 
 const char *const classify_learner_names[CLASSIFY_LEARNERS] = { "svm", "logistic" };
-const char *const classify_solver_names[CLASSIFY_SOLVERS] = { "auto", "dual", "primal",
+const char *const classify_solver_names[CLASSIFY_SOLVERS] = { "primal", "dual", "liblinear",
                                                               "liblinear-dual" };
 
 static double row_dot(const struct classify_matrix *x, size_t i, const double *w)
@@ -198,7 +199,7 @@ static int train_liblinear(const struct classify_linear_problem *p,
         base_add_size(nodes, x->first[x->rows], &nodes))
         return base_error_set(BASE_E_LIMIT,
                               "%zu rows and %zu columns are too many for LIBLINEAR: use --solver "
-                              "dual",
+                              "primal",
                               rows, x->columns);
     int rc = liblinear_load();
     if (rc)
@@ -284,16 +285,15 @@ int classify_linear_train(const struct classify_linear_problem *p,
                               "more",
                               o->c, o->tolerance, o->bias);
     bool svm = o->learner == CLASSIFY_SVM;
-    enum classify_solver solver = o->solver;
-    if (solver == CLASSIFY_SOLVER_AUTO)
-        solver = svm && side[0] + side[1] < p->x->columns ? CLASSIFY_SOLVER_DUAL
-                                                          : CLASSIFY_SOLVER_PRIMAL;
     int rc;
-    if (solver == CLASSIFY_SOLVER_DUAL)
+    if (o->solver == CLASSIFY_SOLVER_PRIMAL)
+        rc = classify_newton_train(p, o, w, result);
+    else if (o->solver == CLASSIFY_SOLVER_DUAL)
         rc = svm ? train_dual(p, o, w, result)
                  : base_error_set(BASE_E_ARGUMENT,
-                                  "logistic regression has the solvers primal and liblinear-dual");
-    else if (solver == CLASSIFY_SOLVER_PRIMAL)
+                                  "logistic regression has the solvers primal, liblinear and "
+                                  "liblinear-dual");
+    else if (o->solver == CLASSIFY_SOLVER_LIBLINEAR)
         rc = train_liblinear(p, o, svm ? L2R_L2LOSS_SVC : L2R_LR, w, result);
     else
         rc = train_liblinear(p, o, svm ? L2R_L2LOSS_SVC_DUAL : L2R_LR_DUAL, w, result);

@@ -8,13 +8,13 @@
  *
  * Both are strictly convex: one solution, whichever solver finds it.
  *
- *     dual            SVM: coordinate descent on the dual with shrinking (Hsieh et al. 2008), our
- *                     own: LIBLINEAR's -s 1 draws its order from rand(), this one from a stream of
- *                     its own, so that many can run at once and each gives the same bits at any
- *                     thread count. Copies of a row cost nothing here: they are one row with C k_i.
- *     primal          LIBLINEAR -s 2 (SVM), -s 0 (logistic): trust region Newton, no random order
- *     liblinear-dual  LIBLINEAR -s 1 (SVM), -s 7 (logistic), one at a time and rand() seeded before
- *                     each, so that they are repeatable too
+ *     primal          our own: Newton's method with conjugate gradients (newton.c), no random
+ * order. Copies of a row cost nothing: they are one row with C k_i dual            our own, SVM
+ * alone: coordinate descent with shrinking (Hsieh et al. 2008). LIBLINEAR's -s 1 draws its order
+ * from rand(), this one from a stream of its own, so that many can run at once and each gives the
+ * same bits at any thread count; copies as above liblinear       LIBLINEAR -s 2 (SVM), -s 0
+ * (logistic): trust region Newton, no random order liblinear-dual  LIBLINEAR -s 1 (SVM), -s 7
+ * (logistic), one at a time and rand() seeded before each, so that they are repeatable too
  *
  * LIBLINEAR's library is loaded with the first problem that needs it. */
 #ifndef CLASSIFY_LINEAR_H
@@ -24,15 +24,14 @@
 
 enum classify_learner { CLASSIFY_SVM, CLASSIFY_LOGISTIC, CLASSIFY_LEARNERS };
 enum classify_solver {
-    CLASSIFY_SOLVER_AUTO, /* SVM: primal, or dual where rows are fewer than columns; logistic:
-                             primal */
-    CLASSIFY_SOLVER_DUAL, /* SVM alone */
     CLASSIFY_SOLVER_PRIMAL,
+    CLASSIFY_SOLVER_DUAL, /* SVM alone */
+    CLASSIFY_SOLVER_LIBLINEAR,
     CLASSIFY_SOLVER_LIBLINEAR_DUAL,
     CLASSIFY_SOLVERS
 };
 extern const char *const classify_learner_names[CLASSIFY_LEARNERS]; /* "svm", "logistic" */
-extern const char *const classify_solver_names[CLASSIFY_SOLVERS];   /* "auto", "dual", ... */
+extern const char *const classify_solver_names[CLASSIFY_SOLVERS];   /* "primal", "dual", ... */
 
 struct classify_linear_options {
     enum classify_learner learner;
@@ -40,7 +39,7 @@ struct classify_linear_options {
     double c;
     double tolerance;      /* LIBLINEAR's -e: of the projected gradient (dual), or relative to the
                               first gradient (primal) */
-    size_t max_iterations; /* dual: passes over the rows; LIBLINEAR has its own 1000 */
+    size_t max_iterations; /* Newton steps, or passes over the rows; LIBLINEAR has its own 1000 */
     double bias;           /* value of the constant feature; 0 = none */
     uint64_t seed;         /* of the order of rows */
 };
@@ -55,7 +54,7 @@ struct classify_linear_problem {
     double weight[2];      /* class weight of negatives, positives; > 0 */
 };
 struct classify_linear_result {
-    size_t iterations; /* passes (dual); 0 where LIBLINEAR does not tell */
+    size_t iterations; /* steps or passes; 0: LIBLINEAR does not tell */
     bool converged;    /* false: the most passes were made before the tolerance was met */
 };
 /* w [columns + 1]: weights, then the intercept (weight of the bias feature times its value).

@@ -384,7 +384,7 @@ static int run(int argc, char **argv)
 {
     struct arguments a = { .compare = "none",
                            .learner = "svm",
-                           .solver = "auto",
+                           .solver = "primal",
                            .norm = "l2",
                            .plot_format = "png",
                            .repeats = 1,
@@ -418,12 +418,12 @@ static int run(int argc, char **argv)
         { "learner", 0, CLI_STRING, &a.learner, "NAME",
           "svm (squared hinge; default) or logistic." },
         { "solver", 0, CLI_STRING, &a.solver, "NAME",
-          "primal (LIBLINEAR -s 2, -s 0), dual (own, svm), liblinear-dual (-s 1, -s 7); default "
-          "auto: primal, but dual where rows are fewer than columns." },
+          "primal (own Newton; default), dual (own, svm), liblinear (-s 2, -s 0), liblinear-dual "
+          "(-s 1, -s 7)." },
         { "C", 0, CLI_DOUBLE, &a.c, "C", "Weight of errors against the penalty (default 1)." },
         { "tolerance", 0, CLI_DOUBLE, &a.tolerance, "E", "Where training ends (default 1e-4)." },
         { "max-iterations", 0, CLI_INT, &a.iterations, "N",
-          "Passes of the own dual solver (default 1000, which is also LIBLINEAR's)." },
+          "Steps or passes of the own solvers (default 1000, which is also LIBLINEAR's)." },
         { "bias", 0, CLI_DOUBLE, &a.bias, "B",
           "Value of the constant feature, scikit-learn's intercept_scaling; 0: no intercept "
           "(default 1)." },
