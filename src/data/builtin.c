@@ -9,6 +9,7 @@
 #include <string.h>
 
 BASE_EMBED(data_example_survey, "examples/survey.csv");
+BASE_EMBED(data_example_contacts, "examples/contacts.csv");
 
 #define FILE_ROW(name, file, symbol, what)                                                         \
     {                                                                                              \
@@ -17,6 +18,8 @@ BASE_EMBED(data_example_survey, "examples/survey.csv");
 const struct data_builtin data_builtins[] = {
     FILE_ROW("survey", "survey.csv", data_example_survey,
              "a made-up population: 2,000 employees of 96 companies in four regions"),
+    FILE_ROW("contacts", "contacts.csv", data_example_contacts,
+             "a made-up graph: who knows whom among 620 people of six villages"),
 };
 const size_t data_builtin_count = sizeof data_builtins / sizeof *data_builtins;
 
