@@ -467,6 +467,28 @@ static double generated_metric(const struct task_metric *m, const json_t *filter
     return json_array_size(filtered) ? sum / (double)json_array_size(filtered) : 0;
 }
 
+/* What a corpus metric needs of an item, as lm-eval passes it on: [reference, response]; several
+ * references as a list. */
+static int corpus_pair(const struct task_metric *m, const json_t *filtered,
+                       const json_t *references, json_t **out)
+{
+    struct base_buffer text = { 0 };
+    if (json_is_array(filtered) && json_array_size(filtered) == 1)
+        filtered = json_array_get(filtered, 0);
+    if (json_is_array(filtered))
+        return base_error_set(BASE_E_UNSUPPORTED,
+                              "%s needs one response for an item, not %zu: take one with a filter "
+                              "(take_first)",
+                              m->name, json_array_size(filtered));
+    json_t *one = json_array_size(references) == 1 ? json_array_get(references, 0)
+                                                   : (json_t *)(uintptr_t)references;
+    int rc = json_is_null(filtered) ? 0 : python_str(&text, filtered);
+    *out =
+        rc ? NULL : json_pack("[O, o]", one, json_stringn(text.data ? text.data : "", text.length));
+    base_buffer_free(&text);
+    return *out ? 0 : out_of_memory();
+}
+
 /* The right answers as a list of texts. */
 static int references_of(const struct eval_task *t, const struct eval_item *item, json_t **out)
 {
@@ -503,9 +525,15 @@ static int judge_generated(const struct eval_task *t, const struct eval_item *it
                            json_t **filtered)
 {
     json_t *all = NULL, *references = NULL;
-    int rc = task_filter_apply(filter, texts, filtered, &all);
+    int rc = task_filter_apply(filter, texts, item->doc, filtered, &all);
     rc = rc ? rc : references_of(t, item, &references);
     for (size_t i = 0; rc == 0 && i < t->n_metrics; i++) {
+        if (t->metrics[i].kind == TASK_METRIC_CORPUS) {
+            json_t *pair = NULL;
+            rc = corpus_pair(&t->metrics[i], *filtered, references, &pair);
+            rc = rc ? rc : put(metrics, t->metrics[i].name, pair);
+            continue;
+        }
         double score = generated_metric(&t->metrics[i], *filtered, all, references);
         if (score < 0)
             rc = (int)score;

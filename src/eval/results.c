@@ -82,9 +82,8 @@ bool eval_results_higher_is_better(const json_t *task_config, const char *metric
         if (name && strcmp(name, metric) == 0 && json_is_boolean(better))
             return json_is_true(better);
     }
-    static const char *const lower[] = {
-        "brier", "brier_score", "ece", "loss", "nll", "wer", "cer"
-    };
+    static const char *const lower[] = { "brier", "brier_score", "ece", "loss",
+                                         "nll",   "wer",         "cer", "ter" };
     for (i = 0; i < sizeof lower / sizeof *lower; i++)
         if (strcmp(metric, lower[i]) == 0)
             return false;

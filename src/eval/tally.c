@@ -1,6 +1,7 @@
 /* Tallies: sample records in, metrics out. Records may come as they are judged or from a file of an
  * earlier run (lm-eval's files too: without our part there are no clusters and categories). */
 #include "eval/tally.h"
+#include "eval/judge_corpus.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -53,6 +54,7 @@ void eval_tally_free(struct eval_tally *y)
         base_free(y->numbers[i].b);
         base_free(y->numbers[i].unit);
         base_free(y->numbers[i].category);
+        base_free(y->numbers[i].counts);
     }
     for (size_t i = 0; y->labels && i < y->task->n_filters; i++) {
         struct tally_labels *l = &y->labels[i];
@@ -101,6 +103,31 @@ static int add_number(struct tally_numbers *s, double a, double b, size_t unit, 
     s->unit[s->n] = unit;
     s->category[s->n++] = category;
     return 0;
+}
+
+/* An item of a corpus metric: its counts. value: [reference or references, response]. */
+static int add_counts(struct tally_numbers *s, const struct task_metric *m, const json_t *value,
+                      size_t unit, size_t category)
+{
+    const char *response = json_string_value(json_array_get(value, 1));
+    size_t cells;
+    if (!value)
+        return 0;
+    if (json_array_size(value) != 2 || !response)
+        return base_error_set(BASE_E_FORMAT, "%s: expected [references, response]", m->name);
+    s->width = eval_corpus_width(m->base);
+    int rc = base_mul_size(s->n + 64, s->width, &cells);
+    if (rc == 0 && s->n == s->room) { /* the other arrays grow now, and this one as far */
+        size_t room = s->room ? 2 * s->room : 64;
+        double *more = base_realloc(s->counts, room * s->width, sizeof *more);
+        if (!more)
+            return BASE_E_MEMORY;
+        s->counts = more;
+    }
+    rc = rc ? rc
+            : eval_corpus_counts(m->base, response, json_array_get(value, 0),
+                                 s->counts + s->n * s->width);
+    return rc ? rc : add_number(s, 0, 0, unit, category);
 }
 
 static int add_label(struct tally_labels *s, size_t gold, size_t predicted, const double *p,
@@ -228,6 +255,10 @@ int eval_tally_add(struct eval_tally *y, const json_t *sample)
         const json_t *value = json_object_get(sample, m->name);
         if (m->kind == TASK_METRIC_LABELS || m->kind == TASK_METRIC_PROBABILITIES)
             continue;
+        if (m->kind == TASK_METRIC_CORPUS) {
+            rc = add_counts(&y->numbers[f * t->n_metrics + i], m, value, unit, category);
+            continue;
+        }
         const json_t *a = json_is_array(value) ? json_array_get(value, 0) : value;
         const json_t *b = json_is_array(value) ? json_array_get(value, 1) : NULL;
         if (json_is_boolean(a))

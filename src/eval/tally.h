@@ -9,6 +9,8 @@ struct tally_numbers {
     size_t *unit;     /* [n] cluster, or the item's own number */
     size_t *category; /* [n] */
     size_t n, room;
+    double *counts; /* [n][width] of corpus metrics (judge_corpus.h); a and b are 0 */
+    size_t width;
 };
 /* Right and predicted class per item, with probabilities where they are known. */
 struct tally_labels {

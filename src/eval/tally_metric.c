@@ -8,7 +8,7 @@
  *                    SE = sqrt(C/(C-1) sum_c (sum_{i in c} (s_i - mean))^2) / n (arXiv:2411.00640)
  *   other means      t; exp(-mean): the interval of the mean, mapped
  *   ratios of sums   delta method with t below 20 units, else percentile bootstrap over units
- *   f1, mcc, ece, areas, median: percentile bootstrap over units, 1,000 resamples
+ *   f1, mcc, ece, areas, median, bleu, chrf, ter: percentile bootstrap over units, 1,000 resamples
  *
  * Class metrics follow scikit-learn: averages over the classes that occur as true or predicted, 0
  * where a ratio has no denominator; MCC is Gorodkin's; roc_auc and pr_auc (average precision) take
@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "eval/tally.h"
+#include "eval/judge_corpus.h"
 #include <assay/stats.h>
 #include <math.h>
 #include <stdlib.h>
@@ -283,6 +284,38 @@ static int median_figure(const double *x, const struct choice *c, const struct t
     return rc;
 }
 
+/* Corpus metrics: the score of summed counts. */
+struct corpus_context {
+    const char *name;
+    const double *counts; /* [units][width] */
+    size_t width;
+};
+
+static double corpus_statistic(const void *context, const uint32_t *pick, size_t units)
+{
+    const struct corpus_context *c = context;
+    double sums[EVAL_CORPUS_WIDEST] = { 0 };
+    for (size_t u = 0; u < units; u++)
+        for (size_t k = 0; pick[u] && k < c->width; k++)
+            sums[k] += pick[u] * c->counts[u * c->width + k];
+    return eval_corpus_score(c->name, sums);
+}
+
+static int corpus_figure(const char *name, const struct tally_numbers *s, const struct choice *c,
+                         const struct tally_rules *rules, struct figure *f)
+{
+    double *counts = base_alloc_zero(c->units * s->width, sizeof *counts);
+    if (!counts)
+        return BASE_E_MEMORY;
+    for (size_t i = 0; i < c->n; i++)
+        for (size_t k = 0; k < s->width; k++)
+            counts[c->unit[i] * s->width + k] += s->counts[c->at[i] * s->width + k];
+    struct corpus_context context = { name, counts, s->width };
+    int rc = bootstrap_figure(corpus_statistic, &context, c->units, rules, f);
+    base_free(counts);
+    return rc;
+}
+
 int tally_numbers_metric(const struct task_metric *m, const struct tally_numbers *s,
                          size_t category, const struct tally_rules *rules, json_t **out)
 {
@@ -299,6 +332,8 @@ int tally_numbers_metric(const struct task_metric *m, const struct tally_numbers
         f.reason = "no item has a value";
     } else if (rc == 0 && (m->kind == TASK_METRIC_RATIO || m->kind == TASK_METRIC_BITS)) {
         rc = ratio_figure(s, &c, m->kind == TASK_METRIC_BITS, rules, &f);
+    } else if (rc == 0 && m->kind == TASK_METRIC_CORPUS) {
+        rc = corpus_figure(m->base, s, &c, rules, &f);
     } else if (rc == 0 && m->kind == TASK_METRIC_MEDIAN) {
         rc = median_figure(x, &c, rules, &f);
     } else if (rc == 0) {
@@ -315,6 +350,8 @@ int tally_numbers_metric(const struct task_metric *m, const struct tally_numbers
         }
     }
     rc = rc ? rc : finish(&f, m, rules, out);
+    if (rc == 0 && m->kind == TASK_METRIC_CORPUS)
+        json_object_set_new(*out, "signature", json_string(eval_corpus_signature(m->base)));
     choice_free(&c);
     base_free(x);
     return rc;

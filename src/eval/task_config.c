@@ -206,6 +206,10 @@ static const struct known_metric {
     { "pass@k", GEN, TASK_METRIC_MEAN, true, false, "mean" },
     { "pass^k", GEN, TASK_METRIC_MEAN, true, false, "mean" },
     { "maj@k", GEN, TASK_METRIC_MEAN, true, true, "mean" },
+    { "bleu", GEN, TASK_METRIC_CORPUS, true, false, "bleu" },
+    { "chrf", GEN, TASK_METRIC_CORPUS, true, false, "chrf" },
+    { "chrf++", GEN, TASK_METRIC_CORPUS, true, false, "chrf++" },
+    { "ter", GEN, TASK_METRIC_CORPUS, false, false, "ter" },
     { "f1", MC, TASK_METRIC_LABELS, true, false, "f1" },
     { "precision", MC, TASK_METRIC_LABELS, true, false, "precision" },
     { "recall", MC, TASK_METRIC_LABELS, true, false, "recall" },
@@ -309,7 +313,8 @@ static int add_metric(struct eval_task *t, const char *name, const json_t *entry
     if (hf && strcmp(name, "exact_match") != 0)
         return task_refuse(s, BASE_E_UNSUPPORTED, "hf_evaluate",
                            "only exact_match has the same definition here");
-    bool matches = t->output == EVAL_OUTPUT_GENERATE && strcmp(known->name, "f1") != 0;
+    bool matches = t->output == EVAL_OUTPUT_GENERATE && strcmp(known->name, "f1") != 0 &&
+                   m.kind != TASK_METRIC_CORPUS;
     if (!matches &&
         (m.ignore_case || m.ignore_punctuation || m.ignore_numbers || m.regexes_to_ignore))
         return task_refuse(s, BASE_E_UNSUPPORTED, "metric_list",
@@ -484,8 +489,8 @@ static int read_form(struct eval_task *t, struct task_form *f, const json_t *fir
 static int read_fewshot(struct eval_task *t)
 {
     static const char *const names[] = {
-        "sampler",       "split",      "samples",           "doc_to_text",     "doc_to_choice",
-        "doc_to_target", "gen_prefix", "fewshot_delimiter", "target_delimiter"
+        "sampler",       "split",      "samples",           "doc_to_text",      "doc_to_choice",
+        "doc_to_target", "gen_prefix", "fewshot_delimiter", "target_delimiter", "fewshot_indices"
     };
     static const char *const samplers[] = { "default", "first_n", "balanced" };
     const struct task_source *s = &t->source;
@@ -507,6 +512,12 @@ static int read_fewshot(struct eval_task *t)
     const json_t *samples = get(fewshot, "samples");
     if (samples && !json_is_array(samples))
         return task_refuse(s, BASE_E_FORMAT, "samples", "expected a list of documents");
+    const json_t *indices = get(fewshot, "fewshot_indices"), *one;
+    bool numbers = !indices || json_is_array(indices);
+    json_array_foreach((json_t *)(uintptr_t)indices, i, one) numbers =
+        numbers && json_is_integer(one);
+    if (!numbers)
+        return task_refuse(s, BASE_E_FORMAT, "fewshot_indices", "expected a list of whole numbers");
     rc = get_count(s, t->config, "num_fewshot", &t->shots);
     /* lm-eval: a task that says 0 keeps 0 */
     bool fixed = get(t->config, "num_fewshot") && t->shots == 0;

@@ -589,6 +589,34 @@ static int load_shots(struct eval_task *t, const char *evaluated)
     return read_split(t, split, &t->shot_docs, NULL, NULL);
 }
 
+/* fewshot_indices: the pool is those documents, in that order; from the end when negative. */
+static int choose_shots(struct eval_task *t)
+{
+    const json_t *indices = get(get(t->config, "fewshot_config"), "fewshot_indices"), *one;
+    json_int_t n = (json_int_t)json_array_size(t->shot_docs);
+    size_t i;
+    if (json_array_size(indices) == 0)
+        return 0;
+    json_t *chosen = json_array();
+    if (!chosen)
+        return base_error_set(BASE_E_MEMORY, "out of memory");
+    json_array_foreach((json_t *)(uintptr_t)indices, i, one)
+    {
+        json_int_t at = json_integer_value(one);
+        at += at < 0 ? n : 0;
+        if (at < 0 || at >= n ||
+            json_array_append(chosen, json_array_get(t->shot_docs, (size_t)at))) {
+            json_decref(chosen);
+            return task_refuse(&t->source, BASE_E_FORMAT, "fewshot_indices",
+                               "there is no document %lld: the split has %lld",
+                               (long long)json_integer_value(one), (long long)n);
+        }
+    }
+    json_decref(t->shot_docs);
+    t->shot_docs = chosen;
+    return 0;
+}
+
 static void bind(struct task_field *f, const json_t *columns)
 {
     f->column = json_is_string(f->given) && json_object_get(columns, json_string_value(f->given));
@@ -603,6 +631,8 @@ int task_data_load(struct eval_task *t)
     int rc = read_split(t, split, &t->docs, &t->columns, &t->data_path);
     if (rc == 0 && t->shots > 0)
         rc = load_shots(t, split);
+    if (rc == 0 && t->shots > 0)
+        rc = choose_shots(t);
     return rc ? rc : task_data_bind(t);
 }
 

@@ -2,6 +2,9 @@
  *
  *   regex             re.findall, one match chosen by group_select, the first group that matched,
  *                     stripped; fallback when there is none
+ *   multi_choice_regex   regex; else a text of the document's "choices", which becomes "(A)",
+ * "(B)",
+ *                     ...; else a letter after a colon
  *   lowercase uppercase strip|remove_whitespace map      each response by itself
  *   take_first take_first_k majority_vote                choose among an item's responses
  *
@@ -12,15 +15,19 @@
 #include "eval/python_text.h"
 #include "eval/task_private.h"
 #include <pcre2.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum step_kind { REGEX, LOWER, UPPER, STRIP, MAP, FIRST, FIRST_K, MAJORITY };
+enum step_kind { REGEX, CHOICES, LOWER, UPPER, STRIP, MAP, FIRST, FIRST_K, MAJORITY };
 struct task_filter_step {
     enum step_kind kind;
     pcre2_code *regex;
     json_int_t group_select;
     const char *fallback;
     const json_t *mapping, *otherwise; /* map */
+    const json_t *regexes_to_ignore;   /* list of strings or NULL; multi_choice_regex */
+    bool ignore_case, ignore_punctuation;
     size_t k;
 };
 
@@ -90,37 +97,46 @@ static json_t *stripped(const char *s, size_t n)
     return text;
 }
 
-/* group_select counts matches from 0, or from the end when negative. */
-static int apply_regex(const struct task_filter_step *step, const char *s, json_t **out)
+/* The match that group_select (from 0, or from the end when negative) chooses; *out NULL when there
+ * is none. */
+static int find_match(const pcre2_code *regex, json_int_t group_select, const char *s, json_t **out)
 {
-    pcre2_match_data *data = pcre2_match_data_create_from_pattern(step->regex, NULL);
+    pcre2_match_data *data = pcre2_match_data_create_from_pattern(regex, NULL);
     size_t n = strlen(s), from = 0, count = 0, wanted = 0, length = 0;
     bool was_empty = false, found = false;
     const char *text = s;
     int rc = data ? 0 : base_error_set(BASE_E_MEMORY, "out of memory");
-    if (rc == 0 && step->group_select < 0) { /* count first */
-        while ((rc = next_match(step->regex, data, s, n, &from, &was_empty)) > 0)
+    if (rc == 0 && group_select < 0) { /* count first */
+        while ((rc = next_match(regex, data, s, n, &from, &was_empty)) > 0)
             count++;
-        wanted = count + (size_t)step->group_select;
-        if ((size_t)-step->group_select > count)
+        wanted = count + (size_t)group_select;
+        if ((size_t)-group_select > count)
             wanted = SIZE_MAX;
         from = 0;
         was_empty = false;
     } else {
-        wanted = (size_t)step->group_select;
+        wanted = (size_t)group_select;
     }
     for (size_t i = 0; rc == 0 && wanted != SIZE_MAX && i <= wanted; i++) {
-        rc = next_match(step->regex, data, s, n, &from, &was_empty);
+        rc = next_match(regex, data, s, n, &from, &was_empty);
         if (rc <= 0)
             break;
         rc = 0;
-        found = i == wanted && chosen_group(step->regex, data, s, &text, &length);
+        found = i == wanted && chosen_group(regex, data, s, &text, &length);
     }
     if (rc >= 0) {
-        *out = found ? stripped(text, length) : json_string(step->fallback);
-        rc = *out ? 0 : base_error_set(BASE_E_MEMORY, "out of memory");
+        *out = found ? stripped(text, length) : NULL;
+        rc = *out || !found ? 0 : base_error_set(BASE_E_MEMORY, "out of memory");
     }
     pcre2_match_data_free(data);
+    return rc;
+}
+
+static int apply_regex(const struct task_filter_step *step, const char *s, json_t **out)
+{
+    int rc = find_match(step->regex, step->group_select, s, out);
+    if (rc == 0 && !*out && !(*out = json_string(step->fallback)))
+        rc = base_error_set(BASE_E_MEMORY, "out of memory");
     return rc;
 }
 
@@ -150,7 +166,182 @@ int task_regex_remove(const char *pattern, const char *s, char **out)
     return rc;
 }
 
+/* ---- multi_choice_regex ---- */
+
+/* What is not looked at: patterns, then case, then punctuation (Unicode's). New string. */
+static int without_ignored(const struct task_filter_step *step, const char *s, char **out)
+{
+    const json_t *regex;
+    size_t i;
+    char *text = base_strdup(s), *next = NULL;
+    int rc = text ? 0 : BASE_E_MEMORY;
+    json_array_foreach((json_t *)(uintptr_t)step->regexes_to_ignore, i, regex)
+    {
+        rc = rc ? rc : task_regex_remove(json_string_value(regex), text, &next);
+        if (rc)
+            break;
+        base_free(text);
+        text = next;
+    }
+    if (rc == 0 && step->ignore_case) {
+        next = python_lower(text);
+        base_free(text);
+        text = next;
+        rc = text ? 0 : BASE_E_MEMORY;
+    }
+    if (rc == 0 && step->ignore_punctuation &&
+        (rc = task_regex_remove("\\p{P}", text, &next)) == 0) {
+        base_free(text);
+        text = next;
+    }
+    if (rc)
+        base_free(text);
+    *out = rc ? NULL : text;
+    return rc;
+}
+
+/* The choices of a document as lm-eval searches for them: texts without what is ignored. */
+struct choice_text {
+    char *text;
+    size_t length; /* len(re.escape(text)): longer ones are tried first */
+    size_t number;
+};
+
+static int by_length(const void *a, const void *b)
+{
+    const struct choice_text *x = a, *y = b;
+    if (x->length != y->length)
+        return x->length > y->length ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static int add_choice(struct base_buffer *pattern, struct choice_text *c)
+{
+    int rc = pattern->length ? base_buffer_puts(pattern, "|") : 0;
+    for (const char *s = c->text; rc == 0 && *s; s++) {
+        bool plain = (unsigned char)*s >= 128 || *s == '_' || (*s >= '0' && *s <= '9') ||
+                     (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z');
+        rc = plain ? 0 : base_buffer_puts(pattern, "\\");
+        rc = rc ? rc : base_buffer_append(pattern, s, 1);
+    }
+    return rc;
+}
+
+/* Searches a response for pattern; what is found and is choice i's text becomes its letter. */
+static int find_choice(const char *pattern, const struct task_filter_step *step, const char *s,
+                       const struct choice_text *choices, size_t n, json_t **out)
+{
+    pcre2_code *regex = NULL;
+    int rc = compile(pattern, &regex);
+    rc = rc ? rc : find_match(regex, step->group_select, s, out);
+    pcre2_code_free(regex);
+    const char *found = rc == 0 ? json_string_value(*out) : NULL;
+    size_t which = SIZE_MAX;
+    /* of equal texts the last one's letter stands, as in a Python dictionary */
+    for (size_t i = 0; found && i < n; i++)
+        if (strcmp(choices[i].text, found) == 0 &&
+            (which == SIZE_MAX || choices[i].number > choices[which].number))
+            which = i;
+    if (found && *found && which != SIZE_MAX) {
+        char letter[8];
+        snprintf(letter, sizeof letter, "(%c)", (char)('A' + choices[which].number));
+        json_decref(*out);
+        *out = json_string(letter);
+        rc = *out ? 0 : base_error_set(BASE_E_MEMORY, "out of memory");
+    }
+    return rc;
+}
+
+static bool nothing(const json_t *found)
+{
+    return !found || json_string_length(found) == 0;
+}
+
+static int apply_choices(const struct task_filter_step *step, const char *s, const json_t *doc,
+                         json_t **out)
+{
+    const json_t *list = json_object_get(doc, "choices"), *one;
+    size_t n = json_array_size(list), i;
+    struct choice_text texts[26] = { { 0 } }, letters[26];
+    char names[26][2], *heard = NULL;
+    struct base_buffer pattern = { 0 };
+    *out = NULL;
+    if (n == 0 || n > 26)
+        return base_error_set(BASE_E_FORMAT, "multi_choice_regex: a document needs \"choices\", a "
+                                             "list of 1 to 26 texts");
+    int rc = find_match(step->regex, step->group_select, s, out);
+    json_array_foreach((json_t *)(uintptr_t)list, i, one)
+    {
+        size_t bytes;
+        const char *text = json_string_value(one);
+        if (rc == 0 && !text)
+            rc = base_error_set(BASE_E_FORMAT, "multi_choice_regex: choice %zu is no text", i);
+        if (rc)
+            break;
+        const char *inner = python_strip(text, &bytes);
+        char *copy = base_strndup(inner, bytes);
+        rc = copy ? without_ignored(step, copy, &texts[i].text) : BASE_E_MEMORY;
+        base_free(copy);
+        if (rc)
+            break;
+        texts[i].number = letters[i].number = i;
+        texts[i].length = python_length(texts[i].text);
+        for (const char *c = texts[i].text; *c; c++)
+            texts[i].length += strchr("()[]{}?*+-|^$\\.&~# \t\n\r\v\f", *c) != NULL;
+        names[i][0] = (char)('A' + i);
+        names[i][1] = 0;
+        letters[i].text = names[i];
+    }
+    if (rc == 0 && nothing(*out)) {
+        json_decref(*out);
+        *out = NULL;
+        qsort(texts, n, sizeof *texts, by_length);
+        for (i = 0; rc == 0 && i < n; i++)
+            rc = add_choice(&pattern, &texts[i]);
+        rc = rc ? rc : base_buffer_puts(&pattern, "");
+        rc = rc ? rc : without_ignored(step, s, &heard);
+        rc = rc ? rc : find_choice(pattern.data, step, heard, texts, n, out);
+    }
+    if (rc == 0 && nothing(*out)) {
+        json_decref(*out);
+        *out = NULL;
+        base_buffer_clear(&pattern);
+        rc = base_buffer_puts(&pattern, ":\\s*(");
+        for (i = 0; rc == 0 && i < n; i++)
+            rc = base_buffer_printf(&pattern, "%s%s", i ? "|" : "", names[i]);
+        rc = rc ? rc : base_buffer_puts(&pattern, ")");
+        rc = rc ? rc : find_choice(pattern.data, step, s, letters, n, out);
+    }
+    if (rc == 0 && nothing(*out)) {
+        json_decref(*out);
+        *out = json_string(step->fallback);
+        rc = *out ? 0 : base_error_set(BASE_E_MEMORY, "out of memory");
+    }
+    for (i = 0; i < n; i++)
+        base_free(texts[i].text);
+    base_buffer_free(&pattern);
+    base_free(heard);
+    return rc;
+}
+
 /* ---- reading filter_list ---- */
+
+static int check_regexes(const json_t *list, const struct task_source *source)
+{
+    const json_t *regex;
+    size_t i;
+    json_array_foreach((json_t *)(uintptr_t)list, i, regex)
+    {
+        char *text = NULL;
+        if (!json_is_string(regex))
+            return task_refuse(source, BASE_E_FORMAT, "regexes_to_ignore", "expected strings");
+        int rc = task_regex_remove(json_string_value(regex), "", &text);
+        base_free(text);
+        if (rc)
+            return task_refuse(source, rc, "regexes_to_ignore", "%s", base_error_message());
+    }
+    return 0;
+}
 
 static int read_step(struct task_filter_step *step, const json_t *given,
                      const struct task_source *source, enum eval_output output)
@@ -159,9 +350,16 @@ static int read_step(struct task_filter_step *step, const json_t *given,
         const char *name;
         enum step_kind kind;
     } kinds[] = {
-        { "regex", REGEX },      { "lowercase", LOWER },         { "uppercase", UPPER },
-        { "strip", STRIP },      { "remove_whitespace", STRIP }, { "map", MAP },
-        { "take_first", FIRST }, { "take_first_k", FIRST_K },    { "majority_vote", MAJORITY },
+        { "regex", REGEX },
+        { "multi_choice_regex", CHOICES },
+        { "lowercase", LOWER },
+        { "uppercase", UPPER },
+        { "strip", STRIP },
+        { "remove_whitespace", STRIP },
+        { "map", MAP },
+        { "take_first", FIRST },
+        { "take_first_k", FIRST_K },
+        { "majority_vote", MAJORITY },
     };
     const char *name = json_string_value(json_object_get(given, "function"));
     size_t i = 0, n = sizeof kinds / sizeof kinds[0];
@@ -182,7 +380,7 @@ static int read_step(struct task_filter_step *step, const json_t *given,
     bool have_k = false;
     json_object_foreach((json_t *)(uintptr_t)given, key, value)
     {
-        bool regex = step->kind == REGEX, known = !strcmp(key, "function");
+        bool regex = step->kind == REGEX || step->kind == CHOICES, known = !strcmp(key, "function");
         if (regex && !strcmp(key, "regex_pattern") && json_is_string(value)) {
             pattern = json_string_value(value);
             known = true;
@@ -191,6 +389,20 @@ static int read_step(struct task_filter_step *step, const json_t *given,
             known = true;
         } else if (regex && !strcmp(key, "fallback") && json_is_string(value)) {
             step->fallback = json_string_value(value);
+            known = true;
+        } else if (step->kind == CHOICES && !strcmp(key, "ignore_case") && json_is_boolean(value)) {
+            step->ignore_case = json_is_true(value);
+            known = true;
+        } else if (step->kind == CHOICES && !strcmp(key, "ignore_punctuation") &&
+                   json_is_boolean(value)) {
+            step->ignore_punctuation = json_is_true(value);
+            known = true;
+        } else if (step->kind == CHOICES && !strcmp(key, "regexes_to_ignore") &&
+                   (json_is_array(value) || json_is_null(value))) {
+            int rc = check_regexes(value, source);
+            if (rc)
+                return rc;
+            step->regexes_to_ignore = json_is_null(value) ? NULL : value;
             known = true;
         } else if (step->kind == MAP && !strcmp(key, "mapping_dict") && json_is_object(value)) {
             step->mapping = value;
@@ -208,7 +420,7 @@ static int read_step(struct task_filter_step *step, const json_t *given,
     }
     if (step->kind == FIRST_K && !have_k)
         return task_refuse(source, BASE_E_FORMAT, "function", "take_first_k needs k");
-    if (step->kind == REGEX) {
+    if (step->kind == REGEX || step->kind == CHOICES) {
         int rc = compile(pattern, &step->regex);
         if (rc)
             return task_refuse(source, rc, "regex_pattern", "%s", base_error_message());
@@ -277,7 +489,8 @@ void task_filters_free(struct task_filter *filters, size_t n)
 /* ---- applying ---- */
 
 /* One response through one step that looks at it alone. null counts as "" for regex, as there. */
-static int apply_one(const struct task_filter_step *step, const json_t *response, json_t **out)
+static int apply_one(const struct task_filter_step *step, const json_t *response, const json_t *doc,
+                     json_t **out)
 {
     const char *s = json_is_string(response) ? json_string_value(response) : "";
     char *mapped = NULL;
@@ -285,6 +498,8 @@ static int apply_one(const struct task_filter_step *step, const json_t *response
     switch (step->kind) {
     case REGEX:
         return apply_regex(step, s, out);
+    case CHOICES:
+        return apply_choices(step, s, doc, out);
     case LOWER:
     case UPPER:
         mapped = step->kind == LOWER ? python_lower(s) : python_upper(s);
@@ -320,8 +535,8 @@ static json_t *majority(const json_t *list)
     return json_array_get(list, best);
 }
 
-int task_filter_apply(const struct task_filter *f, const json_t *responses, json_t **out,
-                      json_t **all)
+int task_filter_apply(const struct task_filter *f, const json_t *responses, const json_t *doc,
+                      json_t **out, json_t **all)
 {
     json_t *list = json_copy((json_t *)(uintptr_t)responses), *kept = NULL;
     bool chosen = false; /* list is one response, no longer a list */
@@ -359,7 +574,7 @@ int task_filter_apply(const struct task_filter *f, const json_t *responses, json
             if (step->kind == FIRST_K)
                 one = json_incref(json_array_get(list, j));
             else
-                rc = apply_one(step, json_array_get(list, j), &one);
+                rc = apply_one(step, json_array_get(list, j), doc, &one);
             if (rc == 0 && json_array_append_new(next, one))
                 rc = base_error_set(BASE_E_MEMORY, "out of memory");
         }

@@ -94,6 +94,7 @@ enum task_metric_kind {
     TASK_METRIC_LABELS,        /* of pairs (true, predicted): f1, mcc, ... */
     TASK_METRIC_PROBABILITIES, /* of (true, probabilities): brier_score, ece, roc_auc, pr_auc */
     TASK_METRIC_MEDIAN,
+    TASK_METRIC_CORPUS, /* of (references, response): bleu, chrf, chrf++, ter (judge_corpus.h) */
 };
 struct task_metric {
     const char *name; /* as reported */
@@ -114,10 +115,11 @@ struct task_filter {
 int task_filters_init(struct task_filter **out, size_t *n, const json_t *list,
                       const struct task_source *source, enum eval_output output);
 void task_filters_free(struct task_filter *filters, size_t n);
-/* responses: list of strings. *out: what is left of them: a string, null or a list (lm-eval's
+/* responses: list of strings; doc: the item's document (multi_choice_regex reads its choices).
+ * *out: what is left of them: a string, null or a list (lm-eval's
  * filtered_resps of one instance). *all: the list before responses were chosen among. */
-int task_filter_apply(const struct task_filter *f, const json_t *responses, json_t **out,
-                      json_t **all);
+int task_filter_apply(const struct task_filter *f, const json_t *responses, const json_t *doc,
+                      json_t **out, json_t **all);
 /* re.sub(pattern, "", s): new string. */
 int task_regex_remove(const char *pattern, const char *s, char **out);
 

@@ -166,6 +166,49 @@ static void generation(void **state)
     assert_true(task_squad_f1("", "x") == 0 && task_squad_f1("the", "a") == 1);
 }
 
+/* What lm-eval's MultiChoiceRegexFilter gives for the same texts, choices and options. */
+static void choices_in_text(void **state)
+{
+    (void)state;
+    static const char *const texts[] = { "The answer is (B).", "I say Guilty of Romance, really",
+                                         "new york ny it is",  "so: D",
+                                         "nothing here",       "Answer: A or (C)",
+                                         "DONT KNOW",          "",
+                                         "It was guilty!" };
+    static const char *const expected[3][9] = {
+        { "B", "(B)", "[invalid]", "(D)", "[invalid]", "C", "[invalid]", "[invalid]", "[invalid]" },
+        { "B", "(B)", "(C)", "(D)", "[invalid]", "C", "(D)", "[invalid]", "(A)" },
+        { "(B)", "(B)", "?", "(D)", "?", "(C)", "?", "?", "(A)" },
+    };
+    struct eval_task *t = task_of(
+        HEAD "doc_to_text: q\ndoc_to_target: a\nrepeats: 9\nfilter_list:\n"
+             "  - name: plain\n    filter:\n"
+             "      - {function: multi_choice_regex, regex_pattern: '\\(([A-D])\\)'}\n"
+             "  - name: lax\n    filter:\n"
+             "      - {function: multi_choice_regex, regex_pattern: '\\(([A-D])\\)', "
+             "ignore_case: true, ignore_punctuation: true}\n"
+             "  - name: last\n    filter:\n"
+             "      - {function: multi_choice_regex, regex_pattern: '(\\([A-D]\\))', "
+             "group_select: -1, ignore_case: true, regexes_to_ignore: ['New '], fallback: '?'}\n",
+        "{\"q\":\"x\",\"a\":\"(B)\",\"choices\":[\"Guilty\",\"Guilty of Romance\",\"New York "
+        "(NY)\","
+        "\"don't know.\"]}\n",
+        NULL);
+    if (!t)
+        fail_msg("%s", base_error_message());
+    json_t *samples = generated(t, texts, 9);
+    for (size_t f = 0; f < 3; f++)
+        for (size_t i = 0; i < 9; i++)
+            assert_string_equal(
+                json_string_value(json_array_get(
+                    json_array_get(json_object_get(json_array_get(samples, f), "filtered_resps"),
+                                   0),
+                    i)),
+                expected[f][i]);
+    json_decref(samples);
+    eval_task_free(t);
+}
+
 static void rolling(void **state)
 {
     (void)state;
@@ -451,15 +494,11 @@ static void allocation_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(choices),
-        cmocka_unit_test(odd_labels),
-        cmocka_unit_test(generation),
-        cmocka_unit_test(rolling),
-        cmocka_unit_test(intervals),
-        cmocka_unit_test(class_metrics),
-        cmocka_unit_test(skipped_items),
-        cmocka_unit_test(judged_as_lm_eval),
-        cmocka_unit_test(allocation_failures),
+        cmocka_unit_test(choices),           cmocka_unit_test(odd_labels),
+        cmocka_unit_test(generation),        cmocka_unit_test(choices_in_text),
+        cmocka_unit_test(rolling),           cmocka_unit_test(intervals),
+        cmocka_unit_test(class_metrics),     cmocka_unit_test(skipped_items),
+        cmocka_unit_test(judged_as_lm_eval), cmocka_unit_test(allocation_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -262,6 +262,56 @@ static void csv_types(void **state)
     eval_task_free(t);
 }
 
+/* fewshot_indices: the pool is those documents of the split, in that order; the draws from it are
+ * those of lm-eval's ContextSampler(pool, rnd=1234, fewshot_indices=[4, 17, 2, -1, 9, 4]). */
+static void chosen_examples(void **state)
+{
+    (void)state;
+    static const int drawn[6][2] = { { 29, 4 }, { 4, 4 }, { 9, 4 }, { 4, 4 }, { 4, 2 }, { 17, 4 } };
+    static const int first[2] = { 4, 17 };
+    static const char *const forms[3] = { "sampler: default, fewshot_indices: [4, 17, 2, -1, 9, 4]",
+                                          "sampler: first_n, fewshot_indices: [4, 17, 2, -1]",
+                                          "fewshot_indices: [4, 30]" };
+    const char *file = test_temporary_path(".yaml");
+    char yaml[2000], here[1000];
+    assert_non_null(getcwd(here, sizeof here));
+    for (int form = 0; form < 3; form++) {
+        struct eval_task_options o = EVAL_TASK_OPTIONS_DEFAULT;
+        struct eval_task *t = NULL;
+        o.fewshot = 2;
+        o.fewshot_python = true;
+        int n = snprintf(yaml, sizeof yaml,
+                         "task: chosen\ndataset_path: json\ndataset_kwargs: {data_files: {test: "
+                         "%s/tests/eval/data/tasks/questions.jsonl, train: "
+                         "%s/tests/eval/data/tasks/pool.jsonl}}\ntest_split: test\n"
+                         "training_split: train\ndoc_to_text: '{{q}}'\ndoc_to_target: '{{n}}'\n"
+                         "fewshot_config: {%s}\n",
+                         here, here, forms[form]);
+        test_write_file(file, yaml, (size_t)n);
+        int rc = eval_task_open(&t, file, &o);
+        if (form == 2) {
+            assert_int_equal(rc, BASE_E_FORMAT);
+            assert_non_null(strstr(base_error_message(), "no document 30"));
+            break;
+        }
+        if (rc)
+            fail_msg("%s", base_error_message());
+        for (int i = 0; i < 6; i++) {
+            struct eval_item item;
+            char expected[200];
+            const int *want = form ? first : drawn[i];
+            assert_int_equal(eval_task_next(t, &item), 1);
+            snprintf(expected, sizeof expected, "Example %d %.1f\n\nExample %d %.1f\n\n", want[0],
+                     want[0] / 2.0, want[1], want[1] / 2.0);
+            if (strncmp(item.requests[0].context, expected, strlen(expected)) != 0)
+                fail_msg("%s\nis not\n%s", item.requests[0].context, expected);
+            eval_item_clear(&item);
+        }
+        eval_task_free(t);
+    }
+    unlink(file);
+}
+
 static void allocation_failures(void **state)
 {
     (void)state;
@@ -293,13 +343,10 @@ static void allocation_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(prompts_as_lm_eval),
-        cmocka_unit_test(random_as_cpython),
-        cmocka_unit_test(text_as_python),
-        cmocka_unit_test(strategies),
-        cmocka_unit_test(draws_are_independent),
-        cmocka_unit_test(chat_messages),
-        cmocka_unit_test(csv_types),
+        cmocka_unit_test(prompts_as_lm_eval),  cmocka_unit_test(random_as_cpython),
+        cmocka_unit_test(text_as_python),      cmocka_unit_test(chosen_examples),
+        cmocka_unit_test(strategies),          cmocka_unit_test(draws_are_independent),
+        cmocka_unit_test(chat_messages),       cmocka_unit_test(csv_types),
         cmocka_unit_test(allocation_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
