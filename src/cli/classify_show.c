@@ -168,7 +168,7 @@ static int append_matrices_two(struct base_buffer *b, const struct classify_show
     return rc ? rc : base_buffer_puts(b, "\n");
 }
 
-/* More classes: a matrix per strategy, each cell count and share of its row. */
+/* More classes: two matrices per strategy, counts and shares of the row. */
 static int append_matrices_more(struct base_buffer *b, const struct classify_shown *s)
 {
     const struct classify_comparison *c = s->comparison;
@@ -180,10 +180,12 @@ static int append_matrices_more(struct base_buffer *b, const struct classify_sho
                                     "--json and --plots.");
         return rc ? rc : base_buffer_puts(b, "\n");
     }
-    for (size_t i = 0; i < c->strategies; i++) {
-        const double *m = c->outcome[i].confusion;
+    for (size_t i = 0; i < 2 * c->strategies; i++) {
+        const double *m = c->outcome[i / 2].confusion;
+        bool share = i % 2;
         char title[64];
-        snprintf(title, sizeof title, "%s: truth \\ said", name_of(c, i));
+        snprintf(title, sizeof title, "%s, %s", name_of(c, i / 2),
+                 share ? "% of truth" : "truth \\ said");
         columns[0] = (struct cli_column){ title, false, false };
         for (size_t j = 0; j < k; j++)
             columns[1 + j] = (struct cli_column){ s->data->label[j], true, false };
@@ -194,8 +196,10 @@ static int append_matrices_more(struct base_buffer *b, const struct classify_sho
                 sum += m[r * k + j];
             cli_table_add(&t, "%s", s->data->label[r]);
             for (size_t j = 0; j < k; j++)
-                cli_table_add(&t, "%.0f (%.0f %%)", m[r * k + j],
-                              sum > 0 ? 100 * m[r * k + j] / sum : 0);
+                if (share)
+                    cli_table_add(&t, "%.1f", sum > 0 ? 100 * m[r * k + j] / sum : 0);
+                else
+                    cli_table_add(&t, "%.0f", m[r * k + j]);
         }
         int rc = cli_table_append(b, &t);
         if (rc || (rc = base_buffer_puts(b, "\n")))

@@ -252,6 +252,12 @@ static int job_make(const struct arguments *a, struct job *j)
     o->columns.numbers = j->numbers.n;
     o->columns.category = j->categories.at;
     o->columns.categories = j->categories.n;
+    for (size_t i = 0; i < j->numbers.n + j->categories.n; i++) {
+        const char *name = i < j->numbers.n ? j->numbers.at[i] : j->categories.at[i - j->numbers.n];
+        if (strcmp(name, a->columns.label) == 0)
+            return base_error_set(BASE_E_ARGUMENT, "%s is the label: it cannot be learnt from",
+                                  name);
+    }
     o->terms_from_train = fit_on == 1;
     o->standardise = a->standardise;
     o->repeats = (size_t)a->repeats;
@@ -291,6 +297,8 @@ static int check(const struct arguments *a, int n)
         return cli_usage(self, "give --label, the column of classes");
     if (!a->columns.text && !a->numbers && !a->categories)
         return cli_usage(self, "give --text, --columns or --categories to learn from");
+    if (a->columns.text && strcmp(a->columns.text, a->columns.label) == 0)
+        return cli_usage(self, "%s is the label: it cannot be learnt from", a->columns.label);
     if ((a->every != 0) + (a->folds != 0) + (a->fraction > 0) > 1)
         return cli_usage(self, "--test-every, --test-fraction and --folds exclude each other");
     if (a->every && a->every < 2)

@@ -10,6 +10,7 @@
 
 BASE_EMBED(data_example_survey, "examples/survey.csv");
 BASE_EMBED(data_example_contacts, "examples/contacts.csv");
+BASE_EMBED(data_example_recipes, "examples/recipes.csv");
 
 #define FILE_ROW(name, file, symbol, what)                                                         \
     {                                                                                              \
@@ -20,6 +21,8 @@ const struct data_builtin data_builtins[] = {
              "a made-up population: 2,000 employees of 96 companies in four regions"),
     FILE_ROW("contacts", "contacts.csv", data_example_contacts,
              "a made-up graph: who knows whom among 620 people of six villages"),
+    FILE_ROW("recipes", "recipes.csv", data_example_recipes,
+             "made-up recipes: 2,000 of six cuisines, one of them rare (100)"),
 };
 const size_t data_builtin_count = sizeof data_builtins / sizeof *data_builtins;
 
