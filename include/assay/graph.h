@@ -111,4 +111,68 @@ struct graph_pagerank {
  * does not come below tolerance. about may be NULL. */
 int graph_pagerank(const struct graph *g, const struct graph_pagerank_options *options,
                    double *value, struct graph_pagerank *about);
+
+/* ---- What describes a graph (measure.c, describe.c) ---- */
+/* A copy without directions, weights and names; an arc and its opposite become one edge. */
+int graph_undirected(struct graph **out, const struct graph *g);
+/* Connected components of an undirected graph, the largest first (of equal ones that with the
+ * smallest node). component [nodes] or NULL; size [*n] (base_free). */
+int graph_components(const struct graph *g, uint32_t *component, uint64_t **size, uint32_t *n);
+/* Triangles through each node of an undirected graph [nodes] and in all. */
+int graph_triangles(const struct graph *g, uint64_t *at_node, uint64_t *total);
+/* Local clustering of an undirected graph: triangles / (d (d - 1) / 2), NaN where d < 2. */
+int graph_clustering(const struct graph *g, double *local, uint64_t *triangles);
+/* Core number of each node of an undirected graph (Batagelj & Zaversnik 2003). */
+int graph_cores(const struct graph *g, uint32_t *core);
+/* Strongly connected components of a directed graph: their number and the largest's size. */
+int graph_strong(const struct graph *g, uint32_t *n, uint64_t *largest);
+/* Edges from `from` to every node, UINT32_MAX where there is no way; queue [nodes] is scratch that
+ * ends as the nodes reached in order of distance. Returns how many are reached. */
+uint32_t graph_distances(const struct graph *g, uint32_t from, uint32_t *distance, uint32_t *queue);
+
+enum { GRAPH_Q25, GRAPH_Q50, GRAPH_Q75, GRAPH_Q90, GRAPH_Q99, GRAPH_QUANTILES };
+struct graph_spread {
+    double mean, sd, min, max;
+    double q[GRAPH_QUANTILES]; /* smallest value with at least that share at or below it */
+};
+struct graph_describe_options {
+    uint64_t seed;
+    uint32_t sources;  /* searches for the mean distance; at least the component's nodes = exact */
+    uint32_t searches; /* at most, for the diameter */
+};
+#define GRAPH_DESCRIBE_OPTIONS_DEFAULT                                                             \
+    {                                                                                              \
+        .sources = 100, .searches = 500                                                            \
+    }
+/* Directed graphs: everything but in/out degree, reciprocity and strong components is of the graph
+ * without directions, `density` is of arcs. NaN where a figure does not exist. */
+struct graph_description {
+    uint32_t nodes;
+    uint64_t edges, pairs; /* pairs: edges without their directions */
+    double density;
+    struct graph_spread degree, in, out;
+    uint64_t isolated;
+    double reciprocity; /* directed: share of arcs whose opposite is there */
+    uint32_t strong;
+    uint64_t strong_largest;
+    uint32_t components;
+    uint64_t *component_size; /* [components] descending */
+    uint64_t *degree_count;   /* [degree.max + 1] */
+    uint64_t triangles;
+    double clustering;     /* mean of local clustering, 0 where a node has fewer than 2 edges */
+    double clustering_two; /* mean over nodes of two edges and more */
+    double transitivity;   /* 3 triangles / paths of two edges */
+    double assortativity;  /* correlation of the degrees at the two ends of an edge */
+    uint32_t core;         /* largest k of a k-core */
+    uint64_t core_nodes;   /* nodes in it */
+    uint32_t diameter_low, diameter_high; /* of the largest component; equal = exact */
+    uint32_t searches;
+    /* distances within the largest component: of `sources` random nodes to all others */
+    double distance, distance_se; /* mean over pairs; se 0 when exact */
+    double distance_90; /* smallest distance with 90 % of the pairs within it (interpolated) */
+    uint32_t sources;
+};
+int graph_describe(struct graph_description *out, const struct graph *g,
+                   const struct graph_describe_options *options);
+void graph_description_free(struct graph_description *d); /* zeroed is fine */
 #endif

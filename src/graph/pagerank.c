@@ -10,7 +10,7 @@
  *                                          relative error;
  *   sum |e| <= sum |r| / (1 - d)           in any case.
  * Dividing by the sum at most doubles both. The residual is evaluated in 64-bit mantissas with
- * compensated sums, and what that evaluation can itself be off by, (4 + terms 2^-64) 2^-64 of what
+ * compensated sums, and what that evaluation can itself be off by, (6 + terms 2^-64) 2^-64 of what
  * is added up, is counted into r.
  *
  * Method. Undirected graphs: with D the degrees, u = D^-1/2 y solves the symmetric positive
@@ -34,11 +34,12 @@ struct system {
     const uint64_t *first; /* rows of predecessors */
     const uint32_t *neighbor;
     const uint32_t *edge;
-    const double *weight; /* of edges; NULL = 1 */
-    double *out;          /* [n] sum of weights that leave; 0 = no way out */
-    double *restart;      /* [n] sum 1 */
-    double *z;            /* [n] value / out, what a successor gets per unit of weight */
-    double *root, *work;  /* undirected: [n] out^-1/2, [3 n] */
+    const double *weight;   /* of edges; NULL = 1 */
+    double *out;            /* [n] sum of weights that leave; 0 = no way out */
+    long double *exact_out; /* the same, for the residual: rounded, it would change the matrix */
+    double *restart;        /* [n] sum 1 */
+    double *z;              /* [n] value / out, what a successor gets per unit of weight */
+    double *root, *work;    /* undirected: [n] out^-1/2, [3 n] */
     unsigned sweeps;
 };
 
@@ -51,24 +52,27 @@ static int prepare(struct system *s, const struct graph *g, const struct graph_p
     s->neighbor = g->directed ? g->in_neighbor : g->neighbor;
     s->edge = g->directed ? g->in_edge : g->edge;
     s->weight = o->weighted ? g->weight : NULL;
-    s->out = base_alloc_zero(n, sizeof *s->out);
+    s->out = base_alloc(n, sizeof *s->out);
+    s->exact_out = base_alloc_zero(n, sizeof *s->exact_out);
     s->restart = base_alloc(n, sizeof *s->restart);
     s->z = base_alloc_zero(n, sizeof *s->z);
     if (!g->directed) {
         s->root = base_alloc(n, sizeof *s->root);
         s->work = base_alloc(n, 3 * sizeof *s->work);
     }
-    if (!s->out || !s->restart || !s->z || (!g->directed && (!s->root || !s->work)))
+    if (!s->out || !s->exact_out || !s->restart || !s->z ||
+        (!g->directed && (!s->root || !s->work)))
         return BASE_E_MEMORY;
     for (uint32_t v = 0; v < n; v++)
         for (uint64_t k = g->first[v]; k < g->first[v + 1]; k++)
-            s->out[v] += s->weight ? s->weight[g->edge[k]] : 1;
+            s->exact_out[v] += s->weight ? s->weight[g->edge[k]] : 1;
     long double sum = 0;
     for (uint32_t v = 0; v < n; v++) {
         double p = o->restart ? o->restart[v] : 1;
         if (!(p >= 0) || isinf(p))
             return base_error_set(BASE_E_ARGUMENT,
                                   "the restart of node %u is %g: expected 0 or more", v, p);
+        s->out[v] = (double)s->exact_out[v];
         if (isinf(s->out[v]))
             return base_error_set(BASE_E_NUMERIC, "the weights at node %u sum to infinity", v);
         sum += p;
@@ -183,7 +187,7 @@ static void residual(const struct system *s, const long double *y, long double *
     const long double d = s->damping;
     long double worst = 0, all = 0;
     for (uint32_t v = 0; v < s->n; v++)
-        z[v] = s->out[v] > 0 ? y[v] / s->out[v] : 0;
+        z[v] = s->out[v] > 0 ? y[v] / s->exact_out[v] : 0;
     for (uint32_t v = 0; v < s->n; v++) {
         long double sum = 0, lost = 0;
         uint64_t terms = s->first[v + 1] - s->first[v];
@@ -197,7 +201,7 @@ static void residual(const struct system *s, const long double *y, long double *
         }
         long double in = d * (sum + lost), q = (s->restart[v] - y[v]) + in;
         long double scale = fabsl(in) + fabsl(y[v]) + s->restart[v];
-        long double bound = fabsl(q) + (4 + (long double)terms * UNIT) * UNIT * scale;
+        long double bound = fabsl(q) + (6 + (long double)terms * UNIT) * UNIT * scale;
         r[v] = (double)q;
         all += bound;
         if (s->restart[v] > 0)
@@ -273,6 +277,7 @@ int graph_pagerank(const struct graph *g, const struct graph_pagerank_options *o
         *about = (struct graph_pagerank){ (double)relative, (double)total, s.sweeps, dangling };
 out:
     base_free(s.out);
+    base_free(s.exact_out);
     base_free(s.restart);
     base_free(s.z);
     base_free(s.root);
