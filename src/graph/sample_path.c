@@ -19,38 +19,39 @@
 #include "graph/sample.h"
 
 #define FAR UINT32_MAX
+/* Until the sides meet a node is reached by one of them only, so one place per node does: whose it
+ * is and how far from that end, 2 distance + side. */
 struct reached {
     double sigma;
-    uint32_t distance; /* or FAR */
+    uint32_t mark; /* or FAR */
 };
 struct side {
-    struct reached *at; /* [nodes] */
-    uint32_t *queue;    /* nodes seen in order of distance */
-    size_t from, n;     /* the last level is queue[from .. n) */
+    uint32_t *queue; /* nodes reached, in order of distance */
+    size_t from, n;  /* the last level is queue[from .. n) */
     uint32_t level;
+    uint32_t which; /* 0 or 1 */
+    double most;    /* no sigma of the last level is above */
 };
 struct paths {
     struct sampler *s;
+    struct reached *at; /* [nodes] */
     struct side side[2];
+    uint32_t
+        *meet; /* nodes of the other side's last level that the next level of this side holds */
+    size_t n_meet;
+    double *cross;    /* [nodes] their sigma from this side; else 0 */
+    double degree;    /* the highest */
     uint32_t *member; /* nodes by component */
     uint32_t *begin;  /* [components + 1] */
     struct sampler_tree chance;
-    uint32_t *path; /* slots are looked up when the path is taken */
+    uint32_t *path;
 };
 
-static void side_start(struct side *d, uint32_t v)
+static void side_start(struct paths *p, struct side *d, uint32_t which, uint32_t v)
 {
+    *d = (struct side){ .queue = d->queue, .n = 1, .which = which, .most = 1 };
     d->queue[0] = v;
-    d->from = 0;
-    d->n = 1;
-    d->level = 0;
-    d->at[v].distance = 0;
-    d->at[v].sigma = 1;
-}
-static void side_clear(struct side *d)
-{
-    for (size_t i = 0; i < d->n; i++)
-        d->at[d->queue[i]].distance = FAR;
+    p->at[v] = (struct reached){ 1, which };
 }
 
 /* The edges that the next level of this side has to look at. */
@@ -62,43 +63,51 @@ static uint64_t side_cost(const struct graph *g, const struct side *d)
     return sum;
 }
 
-/* One level further; true when it meets the other side. */
-static bool side_expand(const struct graph *g, struct side *d, const struct side *other)
+/* One level further. Nodes that the other side has reached go to meet: they are of its last level,
+ * for else the sides would have met before. */
+static void side_expand(struct paths *p, struct side *d)
 {
-    size_t to = d->n;
-    double most = 0;
-    bool met = false;
-    d->level++;
+    const struct graph *g = p->s->g;
+    struct reached *at = p->at;
+    size_t to = d->n, n = d->n;
+    uint32_t mark = 2 * ++d->level + d->which;
     for (size_t i = d->from; i < to; i++) {
         uint32_t v = d->queue[i];
+        double sigma = at[v].sigma;
         for (uint64_t k = g->first[v]; k < g->first[v + 1]; k++) {
-            uint32_t w = g->neighbor[k];
-            if (d->at[w].distance == FAR) {
-                d->at[w].distance = d->level;
-                d->at[w].sigma = 0;
-                d->queue[d->n++] = w;
-                met = met || other->at[w].distance != FAR;
-            }
-            if (d->at[w].distance == d->level) {
-                d->at[w].sigma += d->at[v].sigma;
-                most = d->at[w].sigma > most ? d->at[w].sigma : most;
+            uint32_t w = g->neighbor[k], old = at[w].mark;
+            if (old == FAR) {
+                at[w] = (struct reached){ sigma, mark };
+                d->queue[n++] = w;
+            } else if (old == mark) {
+                at[w].sigma += sigma;
+            } else if ((old ^ mark) & 1) {
+                if (p->cross[w] == 0)
+                    p->meet[p->n_meet++] = w;
+                p->cross[w] += sigma;
             }
         }
     }
     d->from = to;
-    if (most > 1e100)
-        for (size_t i = d->from; i < d->n; i++)
-            d->at[d->queue[i]].sigma /= most;
-    return met;
+    d->n = n;
+    d->most *= p->degree;
+    if (d->most > 1e100) {
+        double most = 0;
+        for (size_t i = to; i < n; i++)
+            most = at[d->queue[i]].sigma > most ? at[d->queue[i]].sigma : most;
+        for (size_t i = to; i < n; i++)
+            at[d->queue[i]].sigma /= most;
+        d->most = 1;
+    }
 }
 
 /* Where distance `level` begins in the queue, which ascends by distance. */
-static size_t side_level(const struct side *d, uint32_t level)
+static size_t side_level(const struct paths *p, const struct side *d, uint32_t level)
 {
     size_t low = 0, high = d->n;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (d->at[d->queue[middle]].distance < level)
+        if (p->at[d->queue[middle]].mark / 2 < level)
             low = middle + 1;
         else
             high = middle;
@@ -106,42 +115,43 @@ static size_t side_level(const struct side *d, uint32_t level)
     return low;
 }
 
-/* The node before v on a shortest path, in proportion to sigma: among v's neighbours, or, where v
- * is a hub, among the nodes of the level before. */
-static uint32_t side_before(struct sampler *s, const struct side *d, uint32_t v)
+/* A neighbour of v at distance `level` from the side's end, in proportion to sigma: among v's
+ * neighbours, or, where v is a hub, among the nodes of that level. */
+static uint32_t side_before(struct paths *p, const struct side *d, uint32_t v, uint32_t level)
 {
-    const struct graph *g = s->g;
-    uint32_t level = d->at[v].distance - 1, next = GRAPH_NO_NODE;
-    size_t from = side_level(d, level), to = side_level(d, level + 1);
+    const struct graph *g = p->s->g;
+    size_t from = side_level(p, d, level), to = side_level(p, d, level + 1);
+    uint32_t next = GRAPH_NO_NODE, mark = 2 * level + d->which;
     bool hub = (to - from) * 8 < graph_degree(g, v);
     double sum = 0;
     if (to - from == 1)
         return d->queue[from];
     for (int draw = 0; draw < 2; draw++) {
-        double at = draw ? base_rng_uniform(&s->rng) * sum : 0;
+        double left = draw ? base_rng_uniform(&p->s->rng) * sum : 0;
         uint64_t k = hub ? from : g->first[v], end = hub ? to : g->first[v + 1];
-        for (; k < end && at >= 0; k++) {
+        for (; k < end && left >= 0; k++) {
             uint32_t w = hub ? d->queue[k] : g->neighbor[k];
-            if (hub ? graph_edge_find(g, w, v) == UINT64_MAX : d->at[w].distance != level)
+            if (hub ? graph_edge_find(g, w, v) == UINT64_MAX : p->at[w].mark != mark)
                 continue;
             if (draw) {
                 next = w;
-                at -= d->at[w].sigma;
+                left -= p->at[w].sigma;
             } else {
-                sum += d->at[w].sigma;
+                sum += p->at[w].sigma;
             }
         }
     }
     return next;
 }
 
-/* From v back to the side's end, by a shortest path; the nodes after v go to out, v's neighbour
- * first. Returns how many. */
-static size_t side_back(struct sampler *s, const struct side *d, uint32_t v, uint32_t *out)
+/* From v, at distance `level` from the side's end, back there by a shortest path; the nodes after v
+ * go to out. Returns how many. */
+static size_t side_back(struct paths *p, const struct side *d, uint32_t v, uint32_t level,
+                        uint32_t *out)
 {
     size_t n = 0;
-    while (d->at[v].distance > 0) {
-        v = side_before(s, d, v);
+    while (level-- > 0) {
+        v = side_before(p, d, v, level);
         out[n++] = v;
     }
     return n;
@@ -149,24 +159,24 @@ static size_t side_back(struct sampler *s, const struct side *d, uint32_t v, uin
 
 /* Draws one of the edges between the last levels in proportion to sigma sigma'. False when there is
  * none. */
-static bool bridge(struct sampler *s, const struct side *a, const struct side *b, uint32_t *u,
-                   uint32_t *v)
+static bool bridge(struct paths *p, uint32_t *u, uint32_t *v)
 {
-    const struct graph *g = s->g;
+    const struct graph *g = p->s->g;
+    const struct side *a = &p->side[0], *b = &p->side[1];
     double sum = 0;
     for (int draw = 0; draw < 2; draw++) {
-        double at = draw ? base_rng_uniform(&s->rng) * sum : 0;
-        for (size_t i = a->from; i < a->n && at >= 0; i++)
-            for (size_t k = b->from; k < b->n && at >= 0; k++) {
+        double left = draw ? base_rng_uniform(&p->s->rng) * sum : 0;
+        for (size_t i = a->from; i < a->n && left >= 0; i++)
+            for (size_t k = b->from; k < b->n && left >= 0; k++) {
                 uint32_t x = a->queue[i], y = b->queue[k];
                 bool fewer = graph_degree(g, x) <= graph_degree(g, y);
                 if (graph_edge_find(g, fewer ? x : y, fewer ? y : x) == UINT64_MAX)
                     continue;
-                double paths = a->at[x].sigma * b->at[y].sigma;
+                double paths = p->at[x].sigma * p->at[y].sigma;
                 if (draw) {
                     *u = x;
                     *v = y;
-                    at -= paths;
+                    left -= paths;
                 } else {
                     sum += paths;
                 }
@@ -177,24 +187,17 @@ static bool bridge(struct sampler *s, const struct side *a, const struct side *b
     return true;
 }
 
-/* Draws one of the nodes of `last`'s last level that both sides have reached. */
-static uint32_t meeting(struct sampler *s, const struct side *last, const struct side *other)
+/* Draws one of the nodes in which the sides have met. */
+static uint32_t meeting(struct paths *p)
 {
     uint32_t middle = GRAPH_NO_NODE;
-    double sum = 0;
-    for (int draw = 0; draw < 2; draw++) {
-        double at = draw ? base_rng_uniform(&s->rng) * sum : 0;
-        for (size_t i = last->from; i < last->n && at >= 0; i++) {
-            uint32_t w = last->queue[i];
-            if (other->at[w].distance == FAR)
-                continue;
-            if (draw) {
-                middle = w;
-                at -= last->at[w].sigma * other->at[w].sigma;
-            } else {
-                sum += last->at[w].sigma * other->at[w].sigma;
-            }
-        }
+    double sum = 0, left;
+    for (size_t i = 0; i < p->n_meet; i++)
+        sum += p->cross[p->meet[i]] * p->at[p->meet[i]].sigma;
+    left = base_rng_uniform(&p->s->rng) * sum;
+    for (size_t i = 0; i < p->n_meet && left >= 0; i++) {
+        middle = p->meet[i];
+        left -= p->cross[middle] * p->at[middle].sigma;
     }
     return middle;
 }
@@ -202,21 +205,22 @@ static uint32_t meeting(struct sampler *s, const struct side *last, const struct
 /* A shortest path from u to v, both in one component, into p->path; returns its nodes. */
 static size_t connect(struct paths *p, uint32_t u, uint32_t v)
 {
-    struct sampler *s = p->s;
     struct side *a = &p->side[0], *b = &p->side[1];
-    side_start(a, u);
-    side_start(b, v);
-    for (bool met = false; !met;) {
-        uint64_t cost_a = side_cost(s->g, a), cost_b = side_cost(s->g, b);
+    side_start(p, a, 0, u);
+    side_start(p, b, 1, v);
+    for (;;) {
+        uint64_t cost_a = side_cost(p->s->g, a), cost_b = side_cost(p->s->g, b);
         bool first = cost_a <= cost_b;
         if ((a->n - a->from) * (b->n - b->from) <= (first ? cost_a : cost_b) / 8 &&
-            bridge(s, a, b, &u, &v))
+            bridge(p, &u, &v))
             break;
-        met = side_expand(s->g, first ? a : b, first ? b : a);
-        if (met)
-            u = v = meeting(s, first ? a : b, first ? b : a);
+        side_expand(p, first ? a : b);
+        if (p->n_meet) {
+            u = v = meeting(p);
+            break;
+        }
     }
-    size_t n = side_back(s, a, u, p->path);
+    size_t n = side_back(p, a, u, a->level, p->path);
     for (size_t i = 0; i < n / 2; i++) {
         uint32_t keep = p->path[i];
         p->path[i] = p->path[n - 1 - i];
@@ -225,9 +229,12 @@ static size_t connect(struct paths *p, uint32_t u, uint32_t v)
     p->path[n++] = u;
     if (v != u)
         p->path[n++] = v;
-    n += side_back(s, b, v, p->path + n);
-    side_clear(a);
-    side_clear(b);
+    n += side_back(p, b, v, b->level, p->path + n);
+    for (int i = 0; i < 2; i++)
+        for (size_t k = 0; k < p->side[i].n; k++)
+            p->at[p->side[i].queue[k]].mark = FAR;
+    while (p->n_meet)
+        p->cross[p->meet[--p->n_meet]] = 0;
     return n;
 }
 
@@ -238,13 +245,17 @@ static int prepare(struct paths *p)
     int rc = sampler_components(s);
     if (rc)
         return rc;
-    for (int i = 0; i < 2; i++) {
-        p->side[i].at = base_alloc(nodes, sizeof *p->side[i].at);
-        p->side[i].queue = base_alloc(nodes, sizeof *p->side[i].queue);
-        if (!p->side[i].at || !p->side[i].queue)
-            return BASE_E_MEMORY;
-        for (uint32_t v = 0; v < nodes; v++)
-            p->side[i].at[v].distance = FAR;
+    p->side[0].queue = base_alloc(nodes, sizeof(uint32_t));
+    p->side[1].queue = base_alloc(nodes, sizeof(uint32_t));
+    p->at = base_alloc(nodes, sizeof *p->at);
+    p->meet = base_alloc(nodes, sizeof *p->meet);
+    p->cross = base_alloc_zero(nodes, sizeof *p->cross);
+    if (!p->side[0].queue || !p->side[1].queue || !p->at || !p->meet || !p->cross)
+        return BASE_E_MEMORY;
+    for (uint32_t v = 0; v < nodes; v++) {
+        double degree = (double)graph_degree(s->g, v);
+        p->at[v].mark = FAR;
+        p->degree = degree > p->degree ? degree : p->degree;
     }
     p->member = base_alloc(nodes, sizeof *p->member);
     p->begin = base_alloc_zero((size_t)s->components + 1, sizeof *p->begin);
@@ -300,10 +311,11 @@ int sample_shortest_path(struct sampler *s)
     int rc = prepare(&p);
     if (rc == 0)
         rc = run(&p);
-    for (int i = 0; i < 2; i++) {
-        base_free(p.side[i].at);
-        base_free(p.side[i].queue);
-    }
+    base_free(p.side[0].queue);
+    base_free(p.side[1].queue);
+    base_free(p.at);
+    base_free(p.meet);
+    base_free(p.cross);
     base_free(p.member);
     base_free(p.begin);
     base_free(p.path);
