@@ -23,7 +23,7 @@ comma   := ,
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
-ROOMS   := base stats report data dist sampling graph classify tensor model train embed eval cli
+ROOMS   := base stats report data dist sampling graph classify tensor model train embed eval agent cli
 PKGS    := jansson yaml-0.1 libpcre2-8 libutf8proc gsl cairo libcurl libcrypto zlib libzstd sqlite3 libpq ompi-c igraph
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 # Loaded when first used (src/base/library.h): linked, they would multiply the time of a start by five.
@@ -74,6 +74,7 @@ $(BUILD)/src/model/builtin.o: $(wildcard models/tiny/*.json models/tiny*/*.safet
 $(BUILD)/src/eval/task_builtin.o: $(wildcard tasks/*.yaml tasks/data/* models/heldout/*.jsonl)
 $(BUILD)/src/data/builtin.o: $(wildcard examples/*)
 $(BUILD)/src/report/page.o: src/report/page.css src/report/page.js
+$(BUILD)/src/agent/schema.o: src/agent/metaschemas.json
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

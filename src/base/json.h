@@ -10,6 +10,12 @@
 /* name is used in messages only. The caller owns *out (json_decref). */
 int base_json_parse(json_t **out, const char *text, size_t bytes, const char *name);
 int base_json_load(json_t **out, const char *path); /* "-" is standard input */
+/* What RFC 8259's grammar accepts, and nothing else: for protocols and other texts that programs
+ * wrote. Unlike base_json_parse it reads duplicate keys (the last counts) and NUL in keys and
+ * strings. Integers beyond 64 bits become reals; a number beyond a double is BASE_E_FORMAT, nesting
+ * beyond `depth` (0 = 512) BASE_E_LIMIT. A byte order mark is refused. */
+int base_json_parse_wire(json_t **out, const char *text, size_t bytes, unsigned depth,
+                         const char *name);
 /* Compact or indented text, keys in insertion order, doubles with 17 significant digits; new string
  * (base_free). Non-finite numbers cannot be in a json_t: see base_json_number. */
 char *base_json_dump(const json_t *value, bool indented);

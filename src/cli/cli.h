@@ -132,6 +132,8 @@ int cli_parse_ids(const char *text, int32_t **ids, size_t *n);
     X("Embeddings", embed_convert)                                                                 \
     X("Embeddings", embed_sentences)                                                               \
     X("Train", train)                                                                              \
+    X("Tools", schema_validate)                                                                    \
+    X("Tools", schema_test_suite)                                                                  \
     X("Measure speed", bench)                                                                      \
     X("This program", help)
 #endif

@@ -175,6 +175,109 @@ static bool refused_on_purpose(const char *name)
            strcmp(name, "y_object_escaped_null_in_key.json") == 0;
 }
 
+/* All that the grammar accepts, to the letter; the rest never. */
+static void wire(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *dumped;
+    } good[] = {
+        { " [1 , -0.5e1,\t\"a\\u0000\\uD83D\\ude00\"\r\n] ", "[1, -5.0, \"a\\u0000\U0001F600\"]" },
+        { "{\"a\": 1, \"a\": {\"a\": 2}}", "{\"a\": {\"a\": 2}}" },
+        { "9007199254740993", "9007199254740993" },
+        { "12345678901234567890", "12345678901234567000.0" },
+        { "{}", "{}" },
+        { "[]", "[]" },
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        json_t *v = NULL;
+        if (base_json_parse_wire(&v, good[i].text, strlen(good[i].text), 0, "w"))
+            fail_msg("%s: %s", good[i].text, base_error_message());
+        char *text = base_json_dump(v, false);
+        json_t *a = NULL, *b = NULL; /* numbers may print otherwise and be the same */
+        assert_int_equal(base_json_parse_wire(&a, text, strlen(text), 0, "w"), 0);
+        assert_int_equal(base_json_parse_wire(&b, good[i].dumped, strlen(good[i].dumped), 0, "w"),
+                         0);
+        assert_true(json_equal(a, b));
+        base_free(text);
+        json_decref(a);
+        json_decref(b);
+        json_decref(v);
+    }
+    json_t *v = NULL;
+    const char *text = "{\"a\\u0000b\": 1}";
+    assert_int_equal(base_json_parse_wire(&v, text, strlen(text), 0, "w"), 0);
+    assert_int_equal(json_integer_value(json_object_getn(v, "a\0b", 3)), 1);
+    json_decref(v);
+    /* the place of what is wrong */
+    text = "{\"a\": 1,\n \"b\": 01}";
+    assert_int_equal(base_json_parse_wire(&v, text, strlen(text), 0, "w"), BASE_E_FORMAT);
+    assert_string_equal(base_error_message(), "w:2:7: not valid JSON: a number that begins with 0");
+    /* 512 deep, and not one more; siblings do not add up */
+    char deep[1200];
+    memset(deep, '[', 512);
+    memset(deep + 512, ']', 512);
+    assert_int_equal(base_json_parse_wire(&v, deep, 1024, 0, "w"), 0);
+    json_decref(v);
+    memset(deep, '[', 513);
+    memset(deep + 513, ']', 513);
+    assert_int_equal(base_json_parse_wire(&v, deep, 1026, 0, "w"), BASE_E_LIMIT);
+    text = "[[],[],[[]],{},{\"a\":[]}]";
+    assert_int_equal(base_json_parse_wire(&v, text, strlen(text), 3, "w"), 0);
+    json_decref(v);
+    /* nothing leaks when memory runs out */
+    text = "{\"a\": [1, 2.5, \"x\", {\"b\": null}], \"c\": 123456789012345678901234567890123456789"
+           "01234567890123456789012345678901234567890}";
+    long live = base_alloc_live();
+    int rc = BASE_E_MEMORY;
+    for (long n = 1; rc && n < 1000; n++) {
+        base_alloc_fail_after(n);
+        rc = base_json_parse_wire(&v, text, strlen(text), 0, "w");
+        base_alloc_fail_after(0);
+        assert_true(rc == 0 || rc == BASE_E_MEMORY);
+        if (rc == 0)
+            json_decref(v);
+        assert_int_equal(base_alloc_live(), live);
+    }
+    assert_int_equal(rc, 0);
+}
+
+static void wire_suite(void **state)
+{
+    (void)state;
+    const char *shared = getenv("ASSAY_SHARED");
+    char *folder =
+        base_path_join(shared ? shared : "../shared", "data/agent/json-test-suite/test_parsing");
+    DIR *d = opendir(folder);
+    if (!d) {
+        printf("skip: wire_suite needs %s\n", folder);
+        base_free(folder);
+        skip();
+    }
+    int accepted = 0, refused = 0;
+    for (struct dirent *e; (e = readdir(d));) {
+        if (!base_ends_with(e->d_name, ".json"))
+            continue;
+        char *path = base_path_join(folder, e->d_name), *text;
+        size_t bytes;
+        json_t *v = NULL;
+        assert_int_equal(base_file_read(path, 0, &text, &bytes), 0);
+        bool ok = base_json_parse_wire(&v, text, bytes, 0, path) == 0;
+        if (e->d_name[0] == (ok ? 'n' : 'y'))
+            fail_msg("%s: %s", e->d_name, ok ? "accepted" : base_error_message());
+        if (ok)
+            json_decref(v);
+        accepted += e->d_name[0] == 'y';
+        refused += e->d_name[0] == 'n';
+        base_free(text);
+        base_free(path);
+    }
+    closedir(d);
+    base_free(folder);
+    assert_int_equal(accepted, 95);
+    assert_int_equal(refused, 188);
+}
+
 static void test_suite(void **state)
 {
     (void)state;
@@ -223,6 +326,8 @@ int main(void)
         cmocka_unit_test(integers_beyond_64_bits_are_reals),
         cmocka_unit_test(failed_allocations),
         cmocka_unit_test(test_suite),
+        cmocka_unit_test(wire),
+        cmocka_unit_test(wire_suite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
