@@ -255,7 +255,8 @@ struct sampling_writer_options {
     enum data_format format; /* CSV, TSV or JSONL */
     bool shuffle;            /* a random order instead of the file's: rows wait in memory */
     uint64_t seed;
-    bool plain; /* without the columns of the design */
+    bool plain;        /* without the columns of the design */
+    const char *extra; /* plain: one further column of this name, sampling_row.stratum in it */
 };
 /* Rows go to `stream` (FILE *), which stays the caller's. */
 int sampling_writer_new(struct sampling_writer **out, void *stream,
@@ -292,5 +293,12 @@ struct sampling_split {
 int sampling_split_make(struct sampling_split *out, const char *path,
                         const struct data_table_options *table,
                         const struct sampling_split_options *options);
+/* The same, and the rows written: with `column`, all to stream[0] with the part's name (folds: its
+ * number) in that further column; else each part to its own stream (FILE *), the columns as they
+ * are. Rows of no part are left out. */
+int sampling_split_run(struct sampling_split *out, const char *path,
+                       const struct data_table_options *table,
+                       const struct sampling_split_options *options, const char *column,
+                       enum data_format format, void *const *stream);
 void sampling_split_free(struct sampling_split *s);
 #endif

@@ -12,15 +12,11 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
-#include "data/table.h"
 #include "sampling/run.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 typedef unsigned long long ull;
 
@@ -550,95 +546,23 @@ static int run_two_passes(const struct sampling_options *o, const char *path,
     return rc;
 }
 
-/* ---- what cannot be read twice ---- */
-/* Whether path must be copied first: not a regular file, and not built in. */
-static bool must_copy(const char *path)
-{
-    struct stat info;
-    if (strcmp(path, "-") == 0)
-        return fstat(STDIN_FILENO, &info) != 0 || !S_ISREG(info.st_mode) ||
-               lseek(STDIN_FILENO, 0, SEEK_CUR) != 0;
-    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
-}
-
-/* Copies path to a file without a name; *fd is it. */
-static int copy(const char *path, int *fd)
-{
-    const char *folder = getenv("TMPDIR");
-    char name[4096], block[65536];
-    int from = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), rc = 0;
-    if (from < 0)
-        return base_error_set(BASE_E_IO, "%s: cannot open: %s", path, strerror(errno));
-    snprintf(name, sizeof name, "%s/assay-XXXXXX", folder && *folder ? folder : "/tmp");
-    *fd = mkostemp(name, O_CLOEXEC);
-    if (*fd < 0)
-        rc = base_error_set(BASE_E_IO,
-                            "%s: cannot make a temporary copy (this design reads its input twice): "
-                            "%s",
-                            name, strerror(errno));
-    else
-        unlink(name);
-    while (!rc) {
-        ssize_t n = read(from, block, sizeof block), done = 0;
-        if (n == 0)
-            break;
-        if (n < 0 && errno != EINTR)
-            rc = base_error_set(BASE_E_IO, "%s: cannot read: %s", path, strerror(errno));
-        while (!rc && done < n) {
-            ssize_t k = write(*fd, block + done, (size_t)(n - done));
-            if (k > 0)
-                done += k;
-            else if (errno != EINTR)
-                rc = base_error_set(BASE_E_IO,
-                                    "%s: cannot write the temporary copy: %s (set TMPDIR to where "
-                                    "there is room)",
-                                    name, strerror(errno));
-        }
-        if (!rc && base_interrupted())
-            rc = base_error_set(BASE_E_INTERRUPTED, "interrupted");
-    }
-    if (from != STDIN_FILENO)
-        close(from);
-    return rc;
-}
-
 int sampling_run(const struct sampling_options *o, const char *path,
                  const struct data_table_options *table, const struct sampling_sink *sink,
                  struct sampling_report *report)
 {
     *report = (struct sampling_report){ .exact = true, .complete = true, .weights = NAN };
     struct output out = { .sink = sink, .report = report };
-    struct data_table_options how = table ? *table : (struct data_table_options){ 0 };
-    char copied[64] = "";
-    const char *given = path;
-    int fd = -1, rc = check(o);
-    if (rc)
-        return rc;
-    if (!one_pass(o) && must_copy(path)) {
-        if (how.format == DATA_FORMAT_AUTO)
-            how.format = strcmp(path, "-") == 0 ? DATA_FORMAT_CSV : data_format_of_name(path);
-        if ((rc = copy(path, &fd)))
-            goto out;
-        snprintf(copied, sizeof copied, "/proc/self/fd/%d", fd);
-        path = copied;
-    } else if (!one_pass(o) && strcmp(path, "-") == 0) {
-        if (how.format == DATA_FORMAT_AUTO)
-            how.format = DATA_FORMAT_CSV;
-        snprintf(copied, sizeof copied, "/proc/self/fd/%d", STDIN_FILENO);
-        path = copied;
-    }
-    rc = one_pass(o)                      ? run_one_pass(o, path, &how, &out)
-         : o->method == SAMPLING_SNOWBALL ? sampling_run_referral(o, path, &how, sink, report)
-                                          : run_two_passes(o, path, &how, &out);
-    if (rc && *copied && strncmp(base_error_message(), copied, strlen(copied)) == 0) {
-        char rest[1024]; /* name the input as the person did */
-        snprintf(rest, sizeof rest, "%s", base_error_message() + strlen(copied));
-        rc = base_error_set(rc, "%s%s", strcmp(given, "-") == 0 ? "standard input" : given, rest);
-    }
+    struct sampling_input in;
+    int rc = check(o);
+    if (rc || (rc = sampling_input_open(&in, path, table, one_pass(o))))
+        goto out;
+    rc = one_pass(o) ? run_one_pass(o, in.path, &in.table, &out)
+         : o->method == SAMPLING_SNOWBALL
+             ? sampling_run_referral(o, in.path, &in.table, sink, report)
+             : run_two_passes(o, in.path, &in.table, &out);
+    rc = sampling_input_close(&in, rc);
 out:
     base_buffer_free(&out.text);
-    if (fd >= 0)
-        close(fd);
     if (rc)
         sampling_report_free(report);
     return rc;

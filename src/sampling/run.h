@@ -12,6 +12,19 @@ enum { SAMPLING_ITEM_MAIN = 0, SAMPLING_ITEM_STRATUM = 1 };
 #define SAMPLING_ITEM_CLUSTER ((uint64_t)1 << 40)
 #define SAMPLING_ITEM_SHUFFLE ((uint64_t)1 << 50)
 
+/* A file that can be read twice (input.c). */
+struct sampling_input {
+    const char *given, *path; /* open this */
+    struct data_table_options table;
+    char copied[64]; /* /proc/self/fd/N, or "" */
+    int fd;
+};
+/* once: it is read only once, nothing needs to be copied. */
+int sampling_input_open(struct sampling_input *in, const char *path,
+                        const struct data_table_options *table, bool once);
+/* Returns rc, with the input named in the message as the person named it. */
+int sampling_input_close(struct sampling_input *in, int rc);
+
 /* The population: rows of the file for which the condition holds. */
 struct sampling_source {
     const struct sampling_options *o;

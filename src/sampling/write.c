@@ -96,6 +96,10 @@ static int write_begin(void *context, const struct data_table *table,
                   w->options.format == DATA_FORMAT_CSV && table->delimiter == ',' &&
                   table->quote == '"';
     int rc = w->options.plain ? 0 : check_names(table);
+    for (size_t i = 0; w->options.extra && i < data_table_columns(table) && !rc; i++)
+        if (strcmp(data_table_column(table, i), w->options.extra) == 0)
+            rc = base_error_set(BASE_E_ARGUMENT, "the file has a column %s already: choose another",
+                                w->options.extra);
     if (rc || w->options.format == DATA_FORMAT_JSONL)
         return rc;
     for (size_t i = 0; i < data_table_columns(table) && !rc; i++) {
@@ -111,6 +115,12 @@ static int write_begin(void *context, const struct data_table *table,
             continue;
         rc = base_buffer_printf(&w->block, "%c%s", w->delimiter, design_columns[k]);
     }
+    if (!rc && w->options.extra)
+        rc = base_buffer_append(&w->block, &w->delimiter, 1);
+    if (!rc && w->options.extra)
+        rc = data_cell_write(&w->block,
+                             (struct data_cell){ w->options.extra, strlen(w->options.extra) },
+                             w->delimiter, w->quote);
     if (!rc)
         rc = base_buffer_puts(&w->block, "\n");
     return rc ? rc : flush(w);
@@ -157,7 +167,7 @@ static int write_keep(void *context, const struct data_table *table, const struc
     struct data_cell raw = data_table_raw(table);
     if (w->as_it_is && table->n_cells == n && !lone && table->padded == 0)
         return base_buffer_append(text, raw.bytes, raw.length);
-    if (lone && w->quote > 0 && w->options.plain)
+    if (lone && w->quote > 0 && w->options.plain && !w->options.extra)
         return base_buffer_puts(text, "\"\"");
     for (size_t i = 0; i < n && !rc; i++) {
         if (i)
@@ -194,12 +204,29 @@ static int append_design(struct sampling_writer *w, const struct sampling_row *r
     return rc;
 }
 
+static int append_extra(struct sampling_writer *w, struct data_cell cell)
+{
+    const char *name = w->options.extra;
+    int rc;
+    if (w->options.format != DATA_FORMAT_JSONL) {
+        rc = base_buffer_append(&w->block, &w->delimiter, 1);
+        return rc ? rc : data_cell_write(&w->block, cell, w->delimiter, w->quote);
+    }
+    if ((rc = base_buffer_puts(&w->block, ", ")) ||
+        (rc = append_text(&w->block, name, strlen(name))) ||
+        (rc = base_buffer_puts(&w->block, ": ")))
+        return rc;
+    return append_text(&w->block, cell.bytes, cell.length);
+}
+
 static int write_give(void *context, const struct base_buffer *text, const struct sampling_row *row)
 {
     struct sampling_writer *w = context;
     int rc = base_buffer_append(&w->block, text->data, text->length);
     if (!rc && !w->options.plain)
         rc = append_design(w, row);
+    if (!rc && w->options.extra)
+        rc = append_extra(w, row->stratum);
     if (!rc)
         rc = base_buffer_puts(&w->block, w->options.format == DATA_FORMAT_JSONL ? "}\n" : "\n");
     if (rc || !w->options.shuffle)
