@@ -120,6 +120,8 @@ const char *data_table_column(const struct data_table *t, size_t i);
 int data_table_find(const struct data_table *t, const char *name, size_t *index);
 /* "FILE:LINE" where the last row began. */
 const char *data_table_place(const struct data_table *t);
+/* The line alone. */
+uint64_t data_table_line(const struct data_table *t);
 uint64_t data_table_count(const struct data_table *t); /* rows given so far */
 uint64_t data_table_padded(const struct data_table *t);
 void data_table_progress(const struct data_table *t, uint64_t *done, uint64_t *total);

@@ -375,6 +375,14 @@ const char *data_table_place(const struct data_table *t)
     return w->place.data;
 }
 
+uint64_t data_table_line(const struct data_table *t)
+{
+    if (!t->records)
+        return t->row_line;
+    const char *colon = strrchr(data_records_place(t->records), ':');
+    return colon ? strtoull(colon + 1, NULL, 10) : 0;
+}
+
 uint64_t data_table_count(const struct data_table *t)
 {
     return t->count;

@@ -318,9 +318,8 @@ static int repeats_grow(struct sampling_repeats *r)
     return 0;
 }
 
-int sampling_repeats_add(struct sampling_repeats *r, uint64_t hash)
+static int repeat_enter(struct sampling_repeats *r, uint64_t hash, uint64_t number)
 {
-    r->rows++;
     while (repeat_kept(r, hash) &&
            (r->held * 2 >= r->capacity || r->held >= SAMPLING_REPEATS_MOST)) {
         int rc = repeats_grow(r);
@@ -329,7 +328,7 @@ int sampling_repeats_add(struct sampling_repeats *r, uint64_t hash)
     }
     if (!repeat_kept(r, hash))
         return 0;
-    uint32_t row = r->rows > UINT32_MAX ? UINT32_MAX : (uint32_t)r->rows;
+    uint32_t row = number > UINT32_MAX ? UINT32_MAX : (uint32_t)number;
     struct sampling_repeat *s = repeat_slot(r, hash);
     if (s->hash == 0) {
         *s = (struct sampling_repeat){ hash, 1, row };
@@ -342,6 +341,30 @@ int sampling_repeats_add(struct sampling_repeats *r, uint64_t hash)
     }
     s->count += s->count < UINT32_MAX;
     return 0;
+}
+
+int sampling_repeats_add(struct sampling_repeats *r, uint64_t hash)
+{
+    size_t at = r->rows++ % (sizeof r->waiting / sizeof *r->waiting);
+    uint64_t old = r->waiting[at].hash, row = r->waiting[at].row;
+    r->waiting[at].hash = hash;
+    r->waiting[at].row = r->rows;
+    if (r->slot)
+        __builtin_prefetch(&r->slot[hash & (r->capacity - 1)], 1);
+    return old ? repeat_enter(r, old, row) : 0;
+}
+
+int sampling_repeats_end(struct sampling_repeats *r)
+{
+    const size_t n = sizeof r->waiting / sizeof *r->waiting;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        size_t at = (r->rows + i) % n;
+        if (r->waiting[at].hash)
+            rc = repeat_enter(r, r->waiting[at].hash, r->waiting[at].row);
+        r->waiting[at].hash = 0;
+    }
+    return rc;
 }
 
 double sampling_repeats_count(const struct sampling_repeats *r, double *error)

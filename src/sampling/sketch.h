@@ -77,8 +77,14 @@ struct sampling_repeats {
         uint32_t first, again; /* row numbers */
     } example[3];
     size_t examples;
+    /* rows on their way: the memory of each is asked for a few rows before it is needed */
+    struct {
+        uint64_t hash, row;
+    } waiting[8];
 };
 int sampling_repeats_add(struct sampling_repeats *r, uint64_t hash);
+/* After the last row. */
+int sampling_repeats_end(struct sampling_repeats *r);
 /* Rows that equal an earlier one, and the standard error of that number (0: exact). */
 double sampling_repeats_count(const struct sampling_repeats *r, double *error);
 void sampling_repeats_free(struct sampling_repeats *r);

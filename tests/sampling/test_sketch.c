@@ -132,6 +132,7 @@ static void test_repeats(void **state)
         uint64_t row = i % 900;
         assert_int_equal(sampling_repeats_add(&r, sampling_hash((const char *)&row, 8)), 0);
     }
+    assert_int_equal(sampling_repeats_end(&r), 0);
     assert_true(sampling_repeats_count(&r, &error) == 100 && error == 0);
     assert_int_equal(r.example[0].first, 1);
     assert_int_equal(r.example[0].again, 901);
@@ -140,6 +141,7 @@ static void test_repeats(void **state)
     for (uint64_t i = 0; i < 3000000; i++)
         for (int twice = 0; twice < (i % 10 == 0 ? 2 : 1); twice++)
             assert_int_equal(sampling_repeats_add(&r, sampling_hash((const char *)&i, 8)), 0);
+    assert_int_equal(sampling_repeats_end(&r), 0);
     double count = sampling_repeats_count(&r, &error);
     assert_true(r.level > 0 && error > 0 && error < 3000);
     assert_true(fabs(count - 300000) < 5 * error);
