@@ -328,7 +328,7 @@ static int check_alternatives(struct run *r, const struct node *n, const struct 
     bool outer = !r->quiet && r->errors;
     if (outer) {
         r->collect = true;
-        r->nearest_depth = at ? at->depth : 0;
+        r->nearest_depth = at ? at->depth - 1 : -1;
     }
     int rc = 0;
     for (size_t i = 0; i < k->n && rc >= 0; i++) {

@@ -36,6 +36,11 @@ const struct cli_command cli_command_schema_test_suite = {
     .run = run_suite,
 };
 
+static const char *shown(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
 static int load(json_t **out, const char *path)
 {
     char *text;
@@ -105,7 +110,7 @@ static int run_validate(int argc, char **argv)
         rc = load(&schema, argv[1]);
     const struct agent_schema_options o = { .documents = documents, .n_documents = refs.count };
     if (!rc)
-        rc = agent_schema_compile(&s, schema, argv[1], &o);
+        rc = agent_schema_compile(&s, schema, shown(argv[1]), &o);
     if (rc) {
         cli_fail(self);
         code = 2;
@@ -128,8 +133,8 @@ static int run_validate(int argc, char **argv)
             continue;
         }
         if (!rc)
-            rc = valid ? base_buffer_printf(&text, "%s: valid\n", argv[i])
-                       : show_errors(&text, argv[i], errors);
+            rc = valid ? base_buffer_printf(&text, "%s: valid\n", shown(argv[i]))
+                       : show_errors(&text, shown(argv[i]), errors);
         json_decref(errors);
     }
     int printed =
