@@ -4,22 +4,6 @@
 #include "classify/neighbors_private.h"
 #include <math.h>
 
-static int isa_limit = 2;
-void neighbor_isa_limit(int limit)
-{
-    isa_limit = limit;
-}
-int neighbor_isa(void)
-{
-#if defined __x86_64__
-    if (isa_limit >= 2 && __builtin_cpu_supports("avx512f"))
-        return 2;
-    if (isa_limit >= 1 && __builtin_cpu_supports("avx2"))
-        return 1;
-#endif
-    return 0;
-}
-
 double classify_distance2(const struct classify_matrix *x, uint32_t a, uint32_t b)
 {
     size_t i = x->first[a], j = x->first[b], i_end = x->first[a + 1], j_end = x->first[b + 1];

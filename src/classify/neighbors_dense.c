@@ -1,20 +1,28 @@
 /* Nearest and farthest rows of dense data: a k-d tree with fat leaves (Friedman, Bentley and Finkel
- * 1977, "An algorithm for finding best matches in logarithmic expected time").
+ * 1977, "An algorithm for finding best matches in logarithmic expected time"), whose leaves are
+ * filtered in float32.
  *
- * The points are halved at the median of their widest column until at most LEAF remain; a leaf
- * holds them column by column, so that one instruction works on the same column of eight points. A
- * lane adds (a_c - b_c)^2 with c ascending and without fused multiply-add, which is the definition
- * of neighbors.h bit for bit. Each node has the box its points lie in; the distance of the query to
- * the box, less a margin for rounding, bounds them all. With many columns nothing is cut off and
- * the same loop is a blocked brute force.
+ * The points are halved at the median of their widest column until at most LEAF remain. Queries go
+ * through the tree in GROUPS groups of GROUP that lie near each other: a group enters a node while
+ * the box around its points is no farther than what some query of it still looks for. In a leaf
  *
- * Shapes: leaf [columns][LEAF], the unused places repeat the last point; box [columns][2]. */
+ *     d2 ~ |x|^2 + |y|^2 - 2 x.y
+ *
+ * is computed for all of the group and the leaf at once, in float32, of rows that are moved by the
+ * points' mean (which changes no distance, but takes large common parts out of the sums) and scaled
+ * to length 1 at most; only what may be within the query's worst distance, with a margin for all of
+ * that rounding, is computed by the definition of neighbors.h. With many columns no box is cut off,
+ * and the same loop is a blocked brute force at the speed of a matrix product.
+ *
+ * Margin, in units of the scaled d2: rounding a row to float32 moves it by 6e-8 at most, moving it
+ * by the mean by 2^-52 times its largest value; a product's sum of p terms is within p 6e-8. */
 #include "base/memory.h"
 #include "classify/neighbors_private.h"
 #include <math.h>
 #include <string.h>
 
-enum { LEAF = 128, GROUP = 32 };
+/* Groups go together so that a leaf is read from far memory once for all of them. */
+enum { LEAF = NEIGHBOR_LEAF, GROUP = NEIGHBOR_GROUP, GROUPS = 4, BATCH = GROUP * GROUPS };
 
 struct node {
     size_t from, to; /* points, in the tree's order */
@@ -25,61 +33,22 @@ struct tree {
     size_t columns, nodes, leaves;
     struct node *node;
     double *box;     /* [nodes][columns][2] */
-    double *values;  /* [leaves][columns][LEAF] */
-    uint32_t *order; /* [points] rows of x */
-    double *dense;   /* [points][columns] while building, in the order of `point` */
+    double *dense;   /* [points][columns], in the order of `point` */
+    uint32_t *order; /* [points] places in `point`, leaf after leaf */
+    double *mean;    /* [columns] of the points */
+    float *value;    /* [leaves][columns][LEAF] moved and scaled; the unused places are 0 */
+    float *half;     /* [leaves][LEAF] |y|^2 / 2; minus that for the farthest */
+    double scale, margin;
 };
-
-typedef double lanes __attribute__((vector_size(64), aligned(8), may_alias));
-
-/* d2 of q [columns] to the LEAF points of a leaf. */
-static inline __attribute__((always_inline)) void
-leaf_distances(const double *leaf, const double *q, size_t columns, double *out)
-{
-    for (size_t g = 0; g < LEAF; g += GROUP) {
-        lanes s0 = { 0 }, s1 = { 0 }, s2 = { 0 }, s3 = { 0 };
-        for (size_t c = 0; c < columns; c++) {
-            const double *at = leaf + c * LEAF + g;
-            lanes d0 = q[c] - *(const lanes *)(at), d1 = q[c] - *(const lanes *)(at + 8);
-            lanes d2 = q[c] - *(const lanes *)(at + 16), d3 = q[c] - *(const lanes *)(at + 24);
-            s0 += d0 * d0;
-            s1 += d1 * d1;
-            s2 += d2 * d2;
-            s3 += d3 * d3;
-        }
-        *(lanes *)(out + g) = s0;
-        *(lanes *)(out + g + 8) = s1;
-        *(lanes *)(out + g + 16) = s2;
-        *(lanes *)(out + g + 24) = s3;
-    }
-}
-typedef void leaf_fn(const double *leaf, const double *q, size_t columns, double *out);
-static void leaf_portable(const double *leaf, const double *q, size_t columns, double *out)
-{
-    leaf_distances(leaf, q, columns, out);
-}
-#if defined __x86_64__
-__attribute__((target("avx2"))) static void leaf_avx2(const double *leaf, const double *q,
-                                                      size_t columns, double *out)
-{
-    leaf_distances(leaf, q, columns, out);
-}
-__attribute__((target("avx512f"))) static void leaf_avx512(const double *leaf, const double *q,
-                                                           size_t columns, double *out)
-{
-    leaf_distances(leaf, q, columns, out);
-}
-#endif
-static leaf_fn *leaf_best(void)
-{
-#if defined __x86_64__
-    if (neighbor_isa() == 2)
-        return leaf_avx512;
-    if (neighbor_isa() == 1)
-        return leaf_avx2;
-#endif
-    return leaf_portable;
-}
+struct scratch {
+    double *wide;     /* [GROUPS][columns][GROUP] queries as they are */
+    double *query;    /* [BATCH][columns] the same */
+    float *narrow;    /* [GROUPS][columns][GROUP] moved and scaled; minus that for the farthest */
+    float *product;   /* [GROUP][LEAF] */
+    float *best;      /* [k + 1] */
+    uint32_t *pick;   /* [LEAF] */
+    double x2[BATCH]; /* scaled */
+};
 
 static void row_scatter(const struct classify_matrix *x, uint32_t row, double *to)
 {
@@ -92,9 +61,11 @@ static void tree_free(struct tree *t)
 {
     base_free(t->node);
     base_free(t->box);
-    base_free(t->values);
-    base_free(t->order);
     base_free(t->dense);
+    base_free(t->order);
+    base_free(t->mean);
+    base_free(t->value);
+    base_free(t->half);
 }
 
 /* Partly sorts pick [n] (places in dense) so that the first `half` are the lowest in column c,
@@ -132,152 +103,336 @@ static void tree_halve(const struct tree *t, uint32_t *pick, size_t n, size_t ha
     }
 }
 
+/* The box of node v; the widest column. */
+static size_t tree_box(const struct tree *t, size_t v)
+{
+    const struct node *node = &t->node[v];
+    double *box = t->box + v * 2 * t->columns, width = -1;
+    size_t widest = 0;
+    for (size_t c = 0; c < t->columns; c++) {
+        box[2 * c] = INFINITY;
+        box[2 * c + 1] = -INFINITY;
+    }
+    for (size_t i = node->from; i < node->to; i++) {
+        const double *row = t->dense + t->order[i] * t->columns;
+        for (size_t c = 0; c < t->columns; c++) {
+            box[2 * c] = row[c] < box[2 * c] ? row[c] : box[2 * c];
+            box[2 * c + 1] = row[c] > box[2 * c + 1] ? row[c] : box[2 * c + 1];
+        }
+    }
+    for (size_t c = 0; c < t->columns; c++)
+        if (box[2 * c + 1] - box[2 * c] > width) {
+            width = box[2 * c + 1] - box[2 * c];
+            widest = c;
+        }
+    return widest;
+}
+
+/* |row - mean|^2; *largest grows to the largest value of the row. */
+static double moved_square(const struct tree *t, const double *row, double *largest)
+{
+    double sum = 0;
+    for (size_t c = 0; c < t->columns; c++) {
+        double v = row[c] - t->mean[c];
+        *largest = fabs(row[c]) > *largest ? fabs(row[c]) : *largest;
+        sum += v * v;
+    }
+    return sum;
+}
+
+/* scale, margin and the leaves' float32 values. */
+static int tree_narrow(struct tree *t, const struct neighbor_search *s, double *row)
+{
+    size_t columns = t->columns;
+    double longest = 0, largest = 0;
+    for (size_t i = 0; i < s->points; i++)
+        for (size_t c = 0; c < columns; c++)
+            t->mean[c] += t->dense[i * columns + c] / (double)s->points;
+    for (size_t i = 0; i < s->points + s->queries; i++) {
+        if (i >= s->points)
+            row_scatter(s->x, s->query[i - s->points], row);
+        double square = moved_square(t, i < s->points ? t->dense + i * columns : row, &largest);
+        longest = square > longest ? square : longest;
+    }
+    t->scale = longest > 0 ? 1 / sqrt(longest) : 1;
+    t->margin =
+        (double)(columns + 16) * 2.4e-7 + 16 * t->scale * 2.3e-16 * largest * sqrt((double)columns);
+    t->value = base_alloc_zero(t->leaves * LEAF, columns * sizeof *t->value);
+    t->half = base_alloc_zero(t->leaves * LEAF, sizeof *t->half);
+    if (!t->value || !t->half)
+        return BASE_E_MEMORY;
+    for (size_t v = 0; v < t->nodes; v++) {
+        const struct node *node = &t->node[v];
+        for (size_t i = node->from; node->below < 0 && i < node->to; i++) {
+            const double *from = t->dense + t->order[i] * columns;
+            float *to = t->value + node->leaf * LEAF * columns + (i - node->from);
+            for (size_t c = 0; c < columns; c++)
+                to[c * LEAF] = (float)((from[c] - t->mean[c]) * t->scale);
+            double half = moved_square(t, from, &largest) * t->scale * t->scale / 2;
+            t->half[node->leaf * LEAF + i - node->from] = (float)(s->farthest ? -half : half);
+        }
+    }
+    return 0;
+}
+
 static int tree_build(struct tree *t, const struct neighbor_search *s)
 {
-    size_t n = s->points, columns = s->x->columns, nodes = 1, cells, bytes;
-    /* halving gives leaves of LEAF / 2 to LEAF points, so fewer than 2 points / LEAF + 1 of them */
+    size_t n = s->points, columns = s->x->columns, bytes;
+    /* halving gives leaves of more than LEAF / 2 points, so at most 2 n / LEAF + 1 of them */
     size_t most = 4 * (n / LEAF) + 3;
     *t = (struct tree){ .columns = columns };
-    if (base_mul_size(n + LEAF, columns ? columns : 1, &cells) ||
-        base_mul_size(cells, 4 * sizeof(double), &bytes))
+    if (base_mul_size(n + LEAF, 4 * sizeof(double), &bytes) ||
+        base_mul_size(bytes, columns + 1, &bytes))
         return base_error_set(BASE_E_LIMIT, "%zu rows of %zu columns are too many at once", n,
                               columns);
     t->node = base_alloc(most, sizeof *t->node);
     t->box = base_alloc(most, 2 * columns * sizeof *t->box);
     t->order = base_alloc(n, sizeof *t->order);
     t->dense = base_alloc(n, columns * sizeof *t->dense);
-    if (!t->node || !t->box || !t->order || !t->dense)
-        return BASE_E_MEMORY;
-    for (size_t i = 0; i < n; i++) {
+    t->mean = base_alloc_zero(columns, sizeof *t->mean);
+    double *row = base_alloc(columns, sizeof *row);
+    int rc = t->node && t->box && t->order && t->dense && t->mean && row ? 0 : BASE_E_MEMORY;
+    for (size_t i = 0; !rc && i < n; i++) {
         row_scatter(s->x, s->point[i], t->dense + i * columns);
         t->order[i] = (uint32_t)i;
     }
-    t->node[0] = (struct node){ 0, n, -1, 0 };
-    for (size_t v = 0; v < nodes; v++) {
+    if (!rc)
+        t->node[t->nodes++] = (struct node){ 0, n, -1, 0 };
+    for (size_t v = 0; v < t->nodes; v++) {
         struct node *node = &t->node[v];
-        double *box = t->box + v * 2 * columns;
-        size_t widest = 0;
-        double width = -1;
-        for (size_t c = 0; c < columns; c++) {
-            double least = INFINITY, most_c = -INFINITY;
-            for (size_t i = node->from; i < node->to; i++) {
-                double value = t->dense[t->order[i] * columns + c];
-                least = value < least ? value : least;
-                most_c = value > most_c ? value : most_c;
-            }
-            box[2 * c] = least;
-            box[2 * c + 1] = most_c;
-            if (most_c - least > width) {
-                width = most_c - least;
-                widest = c;
-            }
-        }
-        if (node->to - node->from <= LEAF) {
+        size_t widest = tree_box(t, v), size = node->to - node->from;
+        if (size <= LEAF) {
             node->leaf = t->leaves++;
             continue;
         }
-        size_t half = (node->to - node->from) / 2;
         if (columns)
-            tree_halve(t, t->order + node->from, node->to - node->from, half, widest);
-        node->below = (int32_t)nodes;
-        t->node[nodes++] = (struct node){ node->from, node->from + half, -1, 0 };
-        t->node[nodes++] = (struct node){ node->from + half, node->to, -1, 0 };
+            tree_halve(t, t->order + node->from, size, size / 2, widest);
+        node->below = (int32_t)t->nodes;
+        t->node[t->nodes++] = (struct node){ node->from, node->from + size / 2, -1, 0 };
+        t->node[t->nodes++] = (struct node){ node->from + size / 2, node->to, -1, 0 };
     }
-    t->nodes = nodes;
-    if (!(t->values = base_alloc(t->leaves * LEAF, columns * sizeof *t->values)))
-        return BASE_E_MEMORY;
-    for (size_t v = 0; v < nodes; v++) {
-        const struct node *node = &t->node[v];
-        if (node->below >= 0)
-            continue;
-        double *leaf = t->values + node->leaf * LEAF * columns;
-        for (size_t i = 0; i < LEAF; i++) {
-            size_t at = node->from + i < node->to ? node->from + i : node->to - 1;
-            for (size_t c = 0; c < columns; c++)
-                leaf[c * LEAF + i] = t->dense[t->order[at] * columns + c];
-        }
-    }
-    for (size_t i = 0; i < n; i++)
-        t->order[i] = s->point[t->order[i]];
-    base_free(t->dense);
-    t->dense = NULL;
-    return 0;
+    if (!rc)
+        rc = tree_narrow(t, s, row);
+    base_free(row);
+    return rc;
 }
 
-/* A bound of the key (d2; -d2 for the farthest) of all points of a node: none is below it. */
-static double box_bound(const struct tree *t, size_t v, const double *q, bool farthest)
+/* The leaf that lies nearest to q, by the boxes on the way. */
+static size_t tree_leaf(const struct tree *t, const double *q)
 {
-    const double *box = t->box + v * 2 * t->columns;
-    double sum = 0;
-    for (size_t c = 0; c < t->columns; c++) {
-        double low = box[2 * c] - q[c], high = q[c] - box[2 * c + 1];
-        double d = farthest ? (low < high ? low : high) : (low > high ? low : high);
-        d = farthest || d > 0 ? d : 0;
-        sum += d * d;
+    size_t v = 0;
+    while (t->node[v].below >= 0) {
+        size_t child = (size_t)t->node[v].below;
+        double sum[2] = { 0, 0 };
+        for (size_t b = 0; b < 2; b++)
+            for (size_t c = 0; c < t->columns; c++) {
+                const double *box = t->box + ((child + b) * t->columns + c) * 2;
+                double d = q[c] - (box[0] + box[1]) / 2;
+                sum[b] += d * d;
+            }
+        v = child + (sum[1] < sum[0]);
     }
-    /* each of the two sums is within columns + 2 roundings of the true value */
-    double margin = 4e-16 * (double)(t->columns + 4);
-    return farthest ? -sum * (1 + margin) : sum * (1 - margin);
+    return t->node[v].leaf;
 }
 
 struct visit {
+    const struct neighbor_search *s;
     const struct tree *tree;
-    struct neighbor_heap heap;
-    const double *q;
-    uint32_t self;
-    bool farthest;
-    leaf_fn *leaf;
+    const struct neighbor_kernels *f;
+    struct scratch *t;
+    size_t n; /* queries in the batch */
+    uint32_t self[BATCH];
+    struct neighbor_heap heap[BATCH];
 };
 
-static void visit_node(struct visit *w, size_t v)
+/* The (k + 1)-th largest of sum - half in a leaf of n > k + 1 points: one of them may be the query.
+ */
+static float leaf_best(struct scratch *t, size_t k, const float *sum, const float *half, size_t n)
+{
+    size_t filled = 0;
+    for (size_t i = 0; i < n; i++) {
+        float v = sum[i] - half[i];
+        if (filled == k + 1 && v <= t->best[k])
+            continue;
+        size_t at = filled <= k ? filled++ : k;
+        for (; at > 0 && t->best[at - 1] < v; at--)
+            t->best[at] = t->best[at - 1];
+        t->best[at] = v;
+    }
+    return t->best[k];
+}
+
+static void visit_leaf(struct visit *w, const struct node *node, size_t group)
+{
+    const struct tree *tree = w->tree;
+    struct scratch *t = w->t;
+    size_t columns = tree->columns, size = node->to - node->from, k = w->s->k;
+    double sign = w->s->farthest ? -1 : 1, back = tree->scale * tree->scale;
+    const float *half = tree->half + node->leaf * LEAF;
+    w->f->products(tree->value + node->leaf * LEAF * columns, t->narrow + group * columns * GROUP,
+                   columns, t->product);
+    for (size_t j = group * GROUP; j < (group + 1) * GROUP && j < w->n; j++) {
+        struct neighbor_heap *heap = &w->heap[j];
+        const float *sum = t->product + j % GROUP * LEAF;
+        double worst = neighbor_heap_worst(heap), least = -INFINITY;
+        /* x.y - |y|^2 / 2 >= (|x|^2 - d2) / 2, both sides with the key's sign */
+        if (isfinite(worst))
+            least = (sign * t->x2[j] - worst * back - tree->margin) / 2;
+        else if (heap->n == 0 && size > k + 1)
+            least = (double)leaf_best(t, k, sum, half, size) - tree->margin;
+        size_t found = w->f->select(sum, half, half, 0, (float)(least - fabs(least) * 1.2e-7),
+                                    (size + 15) / 16 * 16, 0, LEAF, t->pick);
+        const double *q = t->query + j * columns;
+        for (size_t i = 0; i < found && t->pick[i] < size; i++) {
+            uint32_t place = tree->order[node->from + t->pick[i]], row = w->s->point[place];
+            if (row == w->self[j])
+                continue;
+            const double *y = tree->dense + place * columns;
+            double d2 = 0;
+            for (size_t c = 0; c < columns; c++)
+                d2 += (q[c] - y[c]) * (q[c] - y[c]);
+            neighbor_heap_push(heap, sign * d2, row);
+        }
+    }
+}
+
+/* `wants` has a bit for each group that enters. */
+static void visit_node(struct visit *w, size_t v, unsigned wants)
 {
     const struct tree *t = w->tree;
     const struct node *node = &t->node[v];
-    if (node->below >= 0) {
-        size_t first = (size_t)node->below, second = first + 1;
-        double a = box_bound(t, first, w->q, w->farthest);
-        double b = box_bound(t, second, w->q, w->farthest);
-        if (b < a) {
-            size_t swap = first;
-            double bound = a;
-            first = second, second = swap;
-            a = b, b = bound;
-        }
-        if (a <= neighbor_heap_worst(&w->heap))
-            visit_node(w, first);
-        if (b <= neighbor_heap_worst(&w->heap))
-            visit_node(w, second);
+    if (node->below < 0) {
+        for (size_t g = 0; g < GROUPS; g++)
+            if (wants >> g & 1)
+                visit_leaf(w, node, g);
         return;
     }
-    double d2[LEAF] __attribute__((aligned(64)));
-    w->leaf(t->values + node->leaf * LEAF * t->columns, w->q, t->columns, d2);
-    size_t n = node->to - node->from;
-    double worst = neighbor_heap_worst(&w->heap);
-    for (size_t i = 0; i < n; i++) {
-        double key = w->farthest ? -d2[i] : d2[i];
-        if (key <= worst && t->order[node->from + i] != w->self) {
-            neighbor_heap_push(&w->heap, key, t->order[node->from + i]);
-            worst = neighbor_heap_worst(&w->heap);
+    double bound[2][BATCH], sum[2] = { 0, 0 };
+    /* each side of a comparison is within columns + 2 roundings of the true value */
+    double margin = 4e-16 * (double)(t->columns + 4);
+    for (size_t b = 0; b < 2; b++)
+        for (size_t g = 0; g < GROUPS; g++) {
+            if (!(wants >> g & 1))
+                continue;
+            double *of = bound[b] + g * GROUP;
+            w->f->box(t->box + ((size_t)node->below + b) * 2 * t->columns,
+                      w->t->wide + g * t->columns * GROUP, t->columns, w->s->farthest, of);
+            for (size_t j = 0; j < GROUP; j++) {
+                of[j] = w->s->farthest ? -of[j] * (1 + margin) : of[j] * (1 - margin);
+                sum[b] += of[j];
+            }
         }
+    for (size_t b = 0; b < 2; b++) {
+        size_t side = b ^ (sum[1] < sum[0]);
+        unsigned now = 0;
+        for (size_t j = 0; j < w->n; j++)
+            if (wants >> j / GROUP & 1 && bound[side][j] <= neighbor_heap_worst(&w->heap[j]))
+                now |= 1U << j / GROUP;
+        if (now)
+            visit_node(w, (size_t)node->below + side, now);
     }
+}
+
+/* The batch's queries: `pick` [n] of the search's. */
+static void visit_batch(struct visit *w, const uint32_t *pick, size_t n)
+{
+    const struct neighbor_search *s = w->s;
+    const struct tree *tree = w->tree;
+    struct scratch *t = w->t;
+    size_t columns = tree->columns;
+    double unused = 0, sign = s->farthest ? -tree->scale : tree->scale;
+    unsigned wants = 0;
+    w->n = n;
+    for (size_t j = 0; j < (n + GROUP - 1) / GROUP * GROUP; j++) {
+        /* the places of a group that is not full repeat its last query */
+        size_t i = pick[j < n ? j : n - 1], at = j / GROUP * columns * GROUP + j % GROUP;
+        double *q = t->query + j * columns;
+        row_scatter(s->x, s->query[i], q);
+        for (size_t c = 0; c < columns; c++) {
+            t->wide[at + c * GROUP] = q[c];
+            t->narrow[at + c * GROUP] = (float)(sign * (q[c] - tree->mean[c]));
+        }
+        t->x2[j] = moved_square(tree, q, &unused) * tree->scale * tree->scale;
+        w->self[j] = s->query[i];
+        w->heap[j] = (struct neighbor_heap){ s->d2 + i * s->k, s->neighbor + i * s->k, 0, s->k };
+        wants |= 1U << j / GROUP;
+    }
+    visit_node(w, 0, wants);
+    for (size_t j = 0; j < n; j++) {
+        struct neighbor_heap *heap = &w->heap[j];
+        neighbor_heap_sort(heap);
+        for (size_t i = heap->n; i < s->k; i++) {
+            heap->key[i] = INFINITY;
+            heap->row[i] = UINT32_MAX;
+        }
+        for (size_t i = 0; s->farthest && i < heap->n; i++)
+            heap->key[i] = -heap->key[i];
+    }
+}
+
+/* Queries ordered by the leaf that lies nearest. */
+static int order_queries(const struct tree *t, const struct neighbor_search *s, uint32_t *order)
+{
+    size_t *first = base_alloc_zero(t->leaves + 1, sizeof *first);
+    uint32_t *leaf = base_alloc(s->queries, sizeof *leaf);
+    double *q = base_alloc(t->columns, sizeof *q);
+    int rc = first && leaf && q ? 0 : BASE_E_MEMORY;
+    for (size_t i = 0; !rc && i < s->queries; i++) {
+        row_scatter(s->x, s->query[i], q);
+        leaf[i] = (uint32_t)tree_leaf(t, q);
+        first[leaf[i] + 1]++;
+    }
+    for (size_t i = 0; !rc && i < t->leaves; i++)
+        first[i + 1] += first[i];
+    for (size_t i = 0; !rc && i < s->queries; i++)
+        order[first[leaf[i]]++] = (uint32_t)i;
+    base_free(first);
+    base_free(leaf);
+    base_free(q);
+    return rc;
+}
+
+static void scratch_free(struct scratch *t)
+{
+    base_free(t->wide);
+    base_free(t->query);
+    base_free(t->narrow);
+    base_free(t->product);
+    base_free(t->best);
+    base_free(t->pick);
 }
 
 int neighbor_search_dense(const struct neighbor_search *s)
 {
     struct tree tree;
+    size_t columns = s->x->columns, batches = (s->queries + BATCH - 1) / BATCH;
     int threads = base_threads(), stop = 0;
-    threads = (size_t)threads > s->queries ? (int)s->queries : threads;
-    double *scratch = base_alloc((size_t)threads, s->x->columns * sizeof *scratch);
+    threads = (size_t)threads > batches ? (int)batches : threads;
+    struct scratch *scratch = base_alloc_zero((size_t)threads, sizeof *scratch);
+    uint32_t *order = base_alloc(s->queries, sizeof *order);
     int rc = tree_build(&tree, s);
-    if (!rc && !scratch)
+    if (!rc && !(scratch && order))
         rc = BASE_E_MEMORY;
+    for (int i = 0; !rc && i < threads; i++) {
+        struct scratch *t = &scratch[i];
+        t->wide = base_alloc(columns, BATCH * sizeof *t->wide);
+        t->query = base_alloc(columns, BATCH * sizeof *t->query);
+        t->narrow = base_alloc(columns, BATCH * sizeof *t->narrow);
+        t->product = base_alloc(GROUP * LEAF, sizeof *t->product);
+        t->best = base_alloc(s->k + 1, sizeof *t->best);
+        t->pick = base_alloc(LEAF, sizeof *t->pick);
+        if (!t->wide || !t->query || !t->narrow || !t->product || !t->best || !t->pick)
+            rc = BASE_E_MEMORY;
+    }
+    if (!rc)
+        rc = order_queries(&tree, s, order);
     if (rc)
         goto out;
-    leaf_fn *leaf = leaf_best();
-#pragma omp parallel for num_threads(threads) schedule(static)
+    const struct neighbor_kernels kernels = neighbor_kernels_best();
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
     for (int thread = 0; thread < threads; thread++) {
-        double *q = scratch + (size_t)thread * s->x->columns;
-        for (size_t i = (size_t)thread; i < s->queries; i += (size_t)threads) {
+        struct visit w = { .s = s, .tree = &tree, .f = &kernels, .t = &scratch[thread] };
+        for (size_t g = (size_t)thread; g < batches; g += (size_t)threads) {
             int stopped;
 #pragma omp atomic read
             stopped = stop;
@@ -287,24 +442,17 @@ int neighbor_search_dense(const struct neighbor_search *s)
 #pragma omp atomic write
                 stop = 1;
             }
-            row_scatter(s->x, s->query[i], q);
-            struct visit w = { &tree,       { s->d2 + i * s->k, s->neighbor + i * s->k, 0, s->k },
-                               q,           s->query[i],
-                               s->farthest, leaf };
-            visit_node(&w, 0);
-            neighbor_heap_sort(&w.heap);
-            for (size_t j = w.heap.n; j < s->k; j++) {
-                w.heap.key[j] = INFINITY;
-                w.heap.row[j] = UINT32_MAX;
-            }
-            for (size_t j = 0; s->farthest && j < w.heap.n; j++)
-                w.heap.key[j] = -w.heap.key[j];
+            size_t n = s->queries - g * BATCH;
+            visit_batch(&w, order + g * BATCH, n < BATCH ? n : BATCH);
         }
     }
     if (stop)
         rc = base_error_set(BASE_E_INTERRUPTED, "interrupted");
 out:
-    tree_free(&tree);
+    for (int i = 0; scratch && i < threads; i++)
+        scratch_free(&scratch[i]);
     base_free(scratch);
+    base_free(order);
+    tree_free(&tree);
     return rc;
 }

@@ -2,6 +2,7 @@
 #ifndef CLASSIFY_NEIGHBORS_PRIVATE_H
 #define CLASSIFY_NEIGHBORS_PRIVATE_H
 #include "classify/neighbors.h"
+#include "classify/neighbors_kernels.h"
 
 /* The k best seen so far of one query: a heap with the worst on top, worst by (key, row). key is
  * d2, or -d2 for the farthest. */
@@ -32,10 +33,6 @@ struct neighbor_search {
     uint32_t *neighbor; /* [queries][k] */
     double *d2;         /* [queries][k], never NULL here */
 };
-/* For tests: the widest instructions that may be used: 0 plain C, 1 AVX2, 2 AVX-512 (the default).
- */
-void neighbor_isa_limit(int limit);
-int neighbor_isa(void); /* what is used: the lesser of the limit and what the CPU has */
 int neighbor_search_sparse(const struct neighbor_search *s);
 int neighbor_search_dense(const struct neighbor_search *s);
 #endif

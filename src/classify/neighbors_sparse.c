@@ -28,9 +28,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined __x86_64__
-#include <immintrin.h>
-#endif
 
 /* Points of a block; from which length on a list is also kept with a place for every point of the
  * block, so that it is read a vector at a time; what reading it so costs, and what computing a
@@ -76,94 +73,6 @@ struct search {
     struct scratch *scratch;
     int threads;
 };
-
-/* Places i, ascending, with sum[i] >= least (length NULL) or sum[i] + s length[i] - half[i] >=
- * least; returns how many, or any number above `most` where there are more than that. n is a
- * multiple of 16; pick has room for n. The other kernel: sum += v value, n places. */
-struct kernels {
-    size_t (*select)(const float *sum, const float *length, const float *half, float s, float least,
-                     size_t n, uint32_t base, size_t most, uint32_t *pick);
-    void (*add)(float *sum, float v, const float *value, size_t n);
-};
-static size_t select_portable(const float *sum, const float *length, const float *half, float s,
-                              float least, size_t n, uint32_t base, size_t most, uint32_t *pick)
-{
-    size_t found = 0;
-    for (size_t i = 0; i < n && found <= most; i++) {
-        float v = length ? sum[i] + s * length[i] - half[i] : sum[i];
-        pick[found] = base + (uint32_t)i;
-        found += v >= least;
-    }
-    return found;
-}
-typedef float lanes __attribute__((vector_size(64), aligned(4), may_alias));
-static inline __attribute__((always_inline)) void add_lanes(float *sum, float v, const float *value,
-                                                            size_t n)
-{
-    for (size_t i = 0; i < n; i += 16)
-        *(lanes *)(sum + i) += v * *(const lanes *)(value + i);
-}
-static void add_portable(float *sum, float v, const float *value, size_t n)
-{
-    add_lanes(sum, v, value, n);
-}
-#if defined __x86_64__
-__attribute__((target("avx2"))) static void add_avx2(float *sum, float v, const float *value,
-                                                     size_t n)
-{
-    add_lanes(sum, v, value, n);
-}
-__attribute__((target("avx512f"))) static void add_avx512(float *sum, float v, const float *value,
-                                                          size_t n)
-{
-    add_lanes(sum, v, value, n);
-}
-__attribute__((target("avx2"))) static size_t select_avx2(const float *sum, const float *length,
-                                                          const float *half, float s, float least,
-                                                          size_t n, uint32_t base, size_t most,
-                                                          uint32_t *pick)
-{
-    size_t found = 0;
-    __m256 bound = _mm256_set1_ps(least), factor = _mm256_set1_ps(s);
-    for (size_t i = 0; i < n && found <= most; i += 8) {
-        __m256 v = _mm256_loadu_ps(sum + i);
-        if (length)
-            v = _mm256_sub_ps(_mm256_add_ps(v, _mm256_mul_ps(factor, _mm256_loadu_ps(length + i))),
-                              _mm256_loadu_ps(half + i));
-        unsigned mask = (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(v, bound, _CMP_GE_OQ));
-        for (; mask; mask &= mask - 1)
-            pick[found++] = base + (uint32_t)i + (uint32_t)__builtin_ctz(mask);
-    }
-    return found;
-}
-__attribute__((target("avx512f"))) static size_t
-select_avx512(const float *sum, const float *length, const float *half, float s, float least,
-              size_t n, uint32_t base, size_t most, uint32_t *pick)
-{
-    size_t found = 0;
-    __m512 bound = _mm512_set1_ps(least), factor = _mm512_set1_ps(s);
-    for (size_t i = 0; i < n && found <= most; i += 16) {
-        __m512 v = _mm512_loadu_ps(sum + i);
-        if (length)
-            v = _mm512_sub_ps(_mm512_add_ps(v, _mm512_mul_ps(factor, _mm512_loadu_ps(length + i))),
-                              _mm512_loadu_ps(half + i));
-        unsigned mask = _mm512_cmp_ps_mask(v, bound, _CMP_GE_OQ);
-        for (; mask; mask &= mask - 1)
-            pick[found++] = base + (uint32_t)i + (uint32_t)__builtin_ctz(mask);
-    }
-    return found;
-}
-#endif
-static struct kernels kernels_best(void)
-{
-#if defined __x86_64__
-    if (neighbor_isa() == 2)
-        return (struct kernels){ select_avx512, add_avx512 };
-    if (neighbor_isa() == 1)
-        return (struct kernels){ select_avx2, add_avx2 };
-#endif
-    return (struct kernels){ select_portable, add_portable };
-}
 
 static double row_square(const struct classify_matrix *x, uint32_t row)
 {
@@ -289,7 +198,7 @@ static void block_fill(struct search *w, size_t from)
 /* The k places with the largest approximate closeness, by the sums so far, to best_pick; returns
  * how many. They only serve as k rows that are probably near. */
 static size_t best_so_far(const struct block *b, struct scratch *t, size_t k, size_t self,
-                          const struct kernels *f)
+                          const struct neighbor_kernels *f)
 {
     size_t n = 0, chunk = 256;
     float worst = -INFINITY;
@@ -338,7 +247,7 @@ static double least_sum(double x2, double rest2, double y, double t2)
 /* Places of the block whose key (d2, or -d2) may be below `key` (scaled), when the sums hold the
  * terms before i; some number above `most` where there are more. */
 static size_t select_left(const struct search *w, size_t query, struct scratch *t, size_t i,
-                          size_t terms, double key, size_t most, const struct kernels *f)
+                          size_t terms, double key, size_t most, const struct neighbor_kernels *f)
 {
     const struct block *b = &w->block;
     double sign = w->s->farthest ? -1 : 1;
@@ -362,7 +271,7 @@ static size_t select_left(const struct search *w, size_t query, struct scratch *
 
 /* One query against the block; its heap is in the results. */
 static void search_block(const struct search *w, size_t query, struct scratch *t,
-                         const struct kernels *f)
+                         const struct neighbor_kernels *f)
 {
     const struct neighbor_search *s = w->s;
     const struct classify_matrix *x = s->x;
@@ -519,7 +428,7 @@ int neighbor_search_sparse(const struct neighbor_search *s)
         s->d2[i] = INFINITY;
         s->neighbor[i] = UINT32_MAX;
     }
-    const struct kernels kernels = kernels_best();
+    const struct neighbor_kernels kernels = neighbor_kernels_best();
     for (size_t from = 0; !rc && from < s->points; from += BLOCK) {
         block_fill(&w, from);
         int stop = 0;
