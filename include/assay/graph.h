@@ -175,4 +175,41 @@ struct graph_description {
 int graph_describe(struct graph_description *out, const struct graph *g,
                    const struct graph_describe_options *options);
 void graph_description_free(struct graph_description *d); /* zeroed is fine */
+
+/* ---- A sample against its graph (compare.c) ---- */
+/* Largest distance of the two empirical distribution functions; both ascending. NaN when one is
+ * empty. */
+double graph_ks(const double *a, size_t n, const double *b, size_t m);
+/* Chance of a distance of at least d when n of `population` values are drawn at random without
+ * replacement: Kolmogorov's limit for d sqrt(n / (1 - n / population)); too large, if anything, for
+ * values with ties. */
+double graph_ks_p(double d, double n, double population);
+
+enum graph_compare_measure {
+    GRAPH_COMPARE_CHOICE,     /* degrees in the graph: of the sample's nodes against all */
+    GRAPH_COMPARE_DEGREE,     /* degrees in the sample against those in the graph */
+    GRAPH_COMPARE_CLUSTERING, /* local clustering of nodes of two edges and more, each in its own */
+    GRAPH_COMPARE_COMPONENTS, /* sizes of components but the largest */
+    GRAPH_COMPARE_MEASURES
+};
+extern const char *const graph_compare_names[GRAPH_COMPARE_MEASURES];
+struct graph_comparison {
+    struct graph_compared {
+        double *sample, *graph; /* ascending; [n_sample], [n_graph] */
+        size_t n_sample, n_graph;
+        double mean_sample, mean_graph; /* NaN where there is no value */
+        double d, p;                    /* p: GRAPH_COMPARE_CHOICE only, else NaN */
+    } measure[GRAPH_COMPARE_MEASURES];
+    double largest_sample, largest_graph; /* share of nodes in the largest component */
+    uint64_t edges;         /* of the sample, without directions when one of the two has none */
+    uint64_t edges_false;   /* of them, those the graph does not have */
+    uint64_t edges_between; /* of the graph, between the sample's nodes */
+};
+/* Nodes are told by their names; one the graph does not have is BASE_E_ARGUMENT. */
+int graph_compare(struct graph_comparison *out, const struct graph *sample, const struct graph *g);
+void graph_comparison_free(struct graph_comparison *c); /* zeroed is fine */
+/* Charts of degrees (complementary distribution, log-log), clustering (distribution) and components
+ * (complementary, log-log) beside each other's: FILE.png becomes FILE-degree.png ... (.svg, .pdf).
+ */
+int graph_comparison_plot(const struct graph_comparison *c, const char *path, bool dark);
 #endif

@@ -11,6 +11,8 @@
 BASE_EMBED(data_example_survey, "examples/survey.csv");
 BASE_EMBED(data_example_contacts, "examples/contacts.csv");
 BASE_EMBED(data_example_recipes, "examples/recipes.csv");
+BASE_EMBED(data_example_friends, "examples/friends.csv");
+BASE_EMBED(data_example_people, "examples/people.csv");
 
 #define FILE_ROW(name, file, symbol, what)                                                         \
     {                                                                                              \
@@ -23,6 +25,10 @@ const struct data_builtin data_builtins[] = {
              "a made-up graph: who knows whom among 620 people of six villages"),
     FILE_ROW("recipes", "recipes.csv", data_example_recipes,
              "made-up recipes: 2,000 of six cuisines, one of them rare (100)"),
+    FILE_ROW("friends", "friends.csv", data_example_friends,
+             "a made-up graph: friendships among 300 pupils of six clubs"),
+    FILE_ROW("people", "people.csv", data_example_people,
+             "those pupils: their club, whether they play an instrument, hours a week"),
 };
 const size_t data_builtin_count = sizeof data_builtins / sizeof *data_builtins;
 
