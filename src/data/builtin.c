@@ -13,6 +13,7 @@ BASE_EMBED(data_example_contacts, "examples/contacts.csv");
 BASE_EMBED(data_example_recipes, "examples/recipes.csv");
 BASE_EMBED(data_example_friends, "examples/friends.csv");
 BASE_EMBED(data_example_people, "examples/people.csv");
+BASE_EMBED(data_example_stories, "examples/stories.txt");
 
 #define FILE_ROW(name, file, symbol, what)                                                         \
     {                                                                                              \
@@ -29,6 +30,8 @@ const struct data_builtin data_builtins[] = {
              "a made-up graph: friendships among 300 pupils of six clubs"),
     FILE_ROW("people", "people.csv", data_example_people,
              "those pupils: their club, whether they play an instrument, hours a week"),
+    FILE_ROW("stories", "stories.txt", data_example_stories,
+             "450 short documents on six subjects, a line each"),
 };
 const size_t data_builtin_count = sizeof data_builtins / sizeof *data_builtins;
 
