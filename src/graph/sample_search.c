@@ -7,7 +7,7 @@
  * dfs             Depth first; the tree edges are those by which nodes were reached, so all of them
  *                 exist (littleballoffur joins nodes that merely follow each other in the order).
  * diffusion,      A uniform node of the sample passes on to a uniform neighbour (littleballoffur,
- * diffusion-tree  Rozemberczki et al. 2020). Nodes all of whose neighbours are in can do nothing
+ * diffusion-tree  Rozemberczki, Sarkar 2018). Nodes all of whose neighbours are in can do nothing
  *                 and are not drawn: that leaves the law of the sample as it is and ends.
  * loop-erased     Wilson's algorithm (1996): from a uniform node that is not in, walk at random to
  *                 the tree, erasing loops, and take the path. Once all nodes of a component are in
