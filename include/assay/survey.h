@@ -168,7 +168,7 @@ struct stats_survey_fit {
     size_t categories, n;
     double chi2, chi2_p; /* of independent rows: chi-squared with categories - 1 */
     double g, g_p;
-    double f, df1, df2, p; /* X^2 corrected */
+    double f, df1, df2, p; /* X^2 corrected; NaN when the design fixes the shares */
     double g_f, g_corrected_p;
     double deff; /* tr D / (categories - 1): mean generalised design effect */
 };

@@ -195,6 +195,24 @@ int sampling_columns_read(struct sampling_columns *c)
     return rc;
 }
 
+int sampling_columns_step(struct sampling_columns *c)
+{
+    struct base_buffer joined = { 0 };
+    const struct data_cell *cells;
+    int rc = c->capacity ? 0 : grow(c);
+    if (rc == 0)
+        rc = data_table_next(c->table, &cells);
+    if (rc > 0) {
+        c->rows = 0;
+        for (size_t i = 0; rc > 0 && i < c->n; i++) {
+            int cell = read_cell(c, &c->column[i], cells, &joined);
+            rc = cell ? cell : 1;
+        }
+    }
+    base_buffer_free(&joined);
+    return rc;
+}
+
 int sampling_columns_complete(const struct sampling_columns *c, size_t index, const char *what)
 {
     const struct sampling_column *k = &c->column[index];

@@ -42,6 +42,9 @@ int sampling_columns_want(struct sampling_columns *c, const char *name, bool cat
 /* Reads all rows. A cell that is not a number in a column of numbers is BASE_E_FORMAT with
  * FILE:LINE. */
 int sampling_columns_read(struct sampling_columns *c);
+/* One row into place 0 of every column, instead of reading all: 1, 0 at the end, or negative. For
+ * files larger than memory. */
+int sampling_columns_step(struct sampling_columns *c);
 /* BASE_E_FORMAT with the first place when the column misses values. `what` says what it is. */
 int sampling_columns_complete(const struct sampling_columns *c, size_t index, const char *what);
 void sampling_columns_close(struct sampling_columns *c);

@@ -83,7 +83,7 @@ int stats_survey_fit(const struct stats_survey *s, const uint32_t *category, siz
     out->g_p = stats_chi2_tail(out->g, df);
     out->deff = trace / df;
     out->f = out->g_f = out->p = out->g_corrected_p = NAN;
-    if (trace > 0 && square > 0) {
+    if (trace > 1e-12 * df && square > 0) { /* below is rounding: the design fixes the shares */
         out->df1 = trace * trace / square;
         out->df2 = out->df1 * e.df;
         out->f = out->chi2 / trace;
