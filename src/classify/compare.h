@@ -109,7 +109,7 @@ struct classify_curve {
 };
 enum classify_curve_kind {
     CLASSIFY_ROC, /* x false, y true positive rate; from (0, 0) to (1, 1) */
-    CLASSIFY_PR   /* x recall, y precision; from (0, 1) on */
+    CLASSIFY_PR   /* x recall, y precision; from the first threshold that finds a positive */
 };
 /* At most `most` points (0 = all): thinned evenly along x where there are more. */
 int classify_curve(struct classify_curve *out, enum classify_curve_kind kind, const double *score,

@@ -182,14 +182,15 @@ int classify_curve(struct classify_curve *out, enum classify_curve_kind kind, co
                             "all %zu items are of one class: there is no curve to draw", n);
         goto out;
     }
-    out->x[0] = 0;
-    out->y[0] = kind == CLASSIFY_PR;
-    out->n = 1;
+    if (kind == CLASSIFY_ROC) {
+        out->x[0] = out->y[0] = 0;
+        out->n = 1;
+    }
     double step = most > 1 ? 1 / (double)(most - 1) : 0;
     for (size_t i = 0; i < n; i++) {
         tp += o.positive[i];
         fp += !o.positive[i];
-        if (!o.last[i])
+        if (!o.last[i] || (kind == CLASSIFY_PR && tp == 0))
             continue;
         double x = kind == CLASSIFY_ROC ? fp / negatives : tp / positives;
         double y = kind == CLASSIFY_ROC ? tp / positives : tp / (tp + fp);

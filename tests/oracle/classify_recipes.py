@@ -88,3 +88,10 @@ if seeds > 1:
     for k, r in rates.items():
         r = np.array(r)
         print(k, "TNR %.4f +- %.4f  TPR %.4f +- %.4f" % (r[:, 0].mean(), r[:, 0].std(ddof=1), r[:, 1].mean(), r[:, 1].std(ddof=1)))
+if len(sys.argv) > 4:  # any fourth word: coefficients at tight tolerance
+    for weight in None, "balanced":
+        m = LinearSVC(C=1, tol=1e-11, max_iter=10**6, dual=False, class_weight=weight).fit(x[~test], y[~test])
+        w = m.coef_[0]
+        print("coefficients", weight, "sum", repr(float(w.sum())), "squares", repr(float(w @ w)), "intercept", repr(float(m.intercept_[0])))
+        for term in ("basil", "cardamom", "chicken", "cumin", "garam", "masala", "oil", "paneer", "soy", "turmeric", "vanilla", "yogurt"):
+            print("   ", term, repr(float(w[v.vocabulary_[term]])))

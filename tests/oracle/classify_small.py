@@ -47,3 +47,17 @@ for name, model in {
 }.items():
     model.fit(x, y)
     print(name, [repr(float(w)) for w in model.coef_[0]], repr(float(np.ravel(model.intercept_)[0])))
+
+# the sizes of splits (tests/classify/test_split.c)
+from sklearn.model_selection import StratifiedKFold, train_test_split
+
+for sizes, fraction in (((36771, 3003), 0.25), ((50, 30, 21), 0.3), ((7, 5, 4), 0.5), ((1, 9), 0.2)):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    try:
+        train, test = train_test_split(labels, test_size=fraction, stratify=labels, random_state=0)
+        print("split", sizes, fraction, np.bincount(train).tolist(), np.bincount(test).tolist())
+    except ValueError as e:
+        print("split", sizes, fraction, e)
+for sizes, k in (((50, 30, 21), 4), ((7, 8), 5)):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    print("folds", sizes, k, [np.bincount(labels[t], minlength=len(sizes)).tolist() for _, t in StratifiedKFold(k).split(labels, labels)])
