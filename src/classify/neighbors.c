@@ -3,16 +3,26 @@
 #include "base/memory.h"
 #include "classify/neighbors_private.h"
 #include <math.h>
+#include <string.h>
 
-double classify_distance2(const struct classify_matrix *x, uint32_t a, uint32_t b)
+/* v or 0, without a branch: which of two columns comes first is anybody's guess. */
+static inline double value_if(double v, bool yes)
 {
-    size_t i = x->first[a], j = x->first[b], i_end = x->first[a + 1], j_end = x->first[b + 1];
-    double sum = 0;
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    bits &= -(uint64_t)yes;
+    memcpy(&v, &bits, sizeof bits);
+    return v;
+}
+
+/* Adds what is left of rows a and b from places i and j on, columns ascending. */
+static double distance_rest(const struct classify_matrix *x, uint32_t a, uint32_t b, size_t i,
+                            size_t j, double sum)
+{
+    size_t i_end = x->first[a + 1], j_end = x->first[b + 1];
     while (i < i_end && j < j_end) {
-        /* without branches: which of two columns comes first is anybody's guess */
         uint32_t ci = x->column[i], cj = x->column[j];
-        double va = ci <= cj ? x->value[i] : 0, vb = cj <= ci ? x->value[j] : 0;
-        double d = va - vb;
+        double d = value_if(x->value[i], ci <= cj) - value_if(x->value[j], cj <= ci);
         sum += d * d;
         i += ci <= cj;
         j += cj <= ci;
@@ -22,6 +32,39 @@ double classify_distance2(const struct classify_matrix *x, uint32_t a, uint32_t 
     for (; j < j_end; j++)
         sum += x->value[j] * x->value[j];
     return sum;
+}
+
+double classify_distance2(const struct classify_matrix *x, uint32_t a, uint32_t b)
+{
+    return distance_rest(x, a, b, x->first[a], x->first[b], 0);
+}
+
+void neighbor_distances(const struct classify_matrix *x, uint32_t a, const uint32_t b[4],
+                        double d2[4])
+{
+    /* A step of the merge waits for the one before it; merges side by side wait together. The end
+     * of the shortest ends the loop. */
+    const uint32_t *column = x->column;
+    const double *value = x->value;
+    for (size_t l = 0; l < 4; l += 2) {
+        size_t i0 = x->first[a], i1 = i0, i_end = x->first[a + 1];
+        size_t j0 = x->first[b[l]], j0_end = x->first[b[l] + 1];
+        size_t j1 = x->first[b[l + 1]], j1_end = x->first[b[l + 1] + 1];
+        double sum0 = 0, sum1 = 0;
+        while (i0 < i_end && i1 < i_end && j0 < j0_end && j1 < j1_end) {
+            uint32_t ci = column[i0], cj = column[j0], ck = column[i1], cl = column[j1];
+            double d = value_if(value[i0], ci <= cj) - value_if(value[j0], cj <= ci);
+            double e = value_if(value[i1], ck <= cl) - value_if(value[j1], cl <= ck);
+            sum0 += d * d;
+            sum1 += e * e;
+            i0 += ci <= cj;
+            j0 += cj <= ci;
+            i1 += ck <= cl;
+            j1 += cl <= ck;
+        }
+        d2[l] = distance_rest(x, a, b[l], i0, j0, sum0);
+        d2[l + 1] = distance_rest(x, a, b[l + 1], i1, j1, sum1);
+    }
 }
 
 static void heap_down(struct neighbor_heap *h, size_t at, size_t n, double key, uint32_t row)

@@ -24,6 +24,10 @@ static inline double neighbor_heap_worst(const struct neighbor_heap *h)
     return h->n < h->k ? __builtin_inf() : h->key[0];
 }
 
+/* d2 of row a to four rows; quicker than one by one. */
+void neighbor_distances(const struct classify_matrix *x, uint32_t a, const uint32_t b[4],
+                        double d2[4]);
+
 /* One search, as neighbors.h has it. */
 struct neighbor_search {
     const struct classify_matrix *x;

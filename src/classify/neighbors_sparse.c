@@ -269,6 +269,31 @@ static size_t select_left(const struct search *w, size_t query, struct scratch *
                      (float)(least - fabs(least) * 1.2e-7), padded, 0, most, t->pick);
 }
 
+/* The farthest of the places picked. Most rows that are left tie with the farthest to the last
+ * bits, two rows without a common term above all, so there is nothing to gain from computing them
+ * roughly first. */
+static void compute_all(const struct search *w, size_t query, struct scratch *t, size_t found,
+                        size_t self, struct neighbor_heap *heap)
+{
+    const struct block *b = &w->block;
+    uint32_t some[4];
+    size_t n = 0;
+    for (size_t i = 0; i < found; i++) {
+        size_t at = t->pick[i];
+        if (at != self && at < b->points)
+            some[n++] = b->point[at];
+        if (n == 0 || (n < 4 && i + 1 < found))
+            continue;
+        double d2[4];
+        for (size_t l = n; l < 4; l++)
+            some[l] = some[0];
+        neighbor_distances(w->s->x, w->s->query[query], some, d2);
+        for (size_t l = 0; l < n; l++)
+            neighbor_heap_push(heap, -d2[l], some[l]);
+        n = 0;
+    }
+}
+
 /* One query against the block; its heap is in the results. */
 static void search_block(const struct search *w, size_t query, struct scratch *t,
                          const struct neighbor_kernels *f)
@@ -324,6 +349,10 @@ static void search_block(const struct search *w, size_t query, struct scratch *t
 compute:
     if (found == 0)
         return;
+    if (s->farthest) {
+        compute_all(w, query, t, found, self, &heap);
+        return;
+    }
     for (size_t j = x->first[row]; j < x->first[row + 1]; j++)
         t->wide[x->column[j]] = x->value[j];
     double x2 = w->terms.square[query] / back;
@@ -339,8 +368,8 @@ compute:
         double sum = x2 + b->square[at];
         double margin =
             (double)(terms + x->first[point + 1] - x->first[point] + 16) * 4.5e-16 * sum;
-        if (sign * (sum - 2 * dot) <= worst + margin) {
-            neighbor_heap_push(&heap, sign * classify_distance2(x, row, point), point);
+        if (sum - 2 * dot <= worst + margin) {
+            neighbor_heap_push(&heap, classify_distance2(x, row, point), point);
             worst = heap.key[0] < worst ? heap.key[0] : worst;
         }
     }
