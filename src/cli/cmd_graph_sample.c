@@ -189,6 +189,19 @@ static int parse(const struct arguments *a, struct graph_sample_options *o)
 
 /* ---- output ---- */
 
+static int list_methods_json(void)
+{
+    json_t *list = json_array();
+    for (int m = 0; m < GRAPH_METHODS; m++) {
+        const struct graph_sample_about *about = graph_sample_about((enum graph_sample_method)m);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b}", "method", about->name,
+                                              "summary", about->summary, "kind",
+                                              about->can & GRAPH_SAMPLE_TREE ? "walked" : "induced",
+                                              "weights", (about->can & GRAPH_SAMPLE_WEIGHTS) != 0));
+    }
+    return cli_print_json(self, json_pack("{s:o}", "methods", list));
+}
+
 static int list_methods(void)
 {
     static const struct cli_column columns[] = { { "method", false, false },
@@ -371,7 +384,7 @@ static int run(int argc, char **argv)
     if (rc)
         return rc < 0 ? 0 : rc;
     if (a.methods)
-        return list_methods();
+        return cli_common.json ? list_methods_json() : list_methods();
     if (n != 2)
         return cli_usage(self, "give a METHOD and a file of EDGES (- is standard input)");
     if (graph_sample_method_find(argv[1], &o.method))

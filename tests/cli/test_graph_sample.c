@@ -207,6 +207,12 @@ static void usage(void **state)
     assert_int_equal(r.rc, 0);
     assert_non_null(strstr(r.out, "loop-erased"));
     test_run_free(&r);
+    r = test_assay(NULL, "graph", "sample", "--methods", "--json", NULL);
+    json_t *j = test_run_json(&r);
+    assert_non_null(j);
+    assert_int_equal(json_array_size(json_object_get(j, "methods")), 27);
+    json_decref(j);
+    test_run_free(&r);
     unlink(path);
 }
 
