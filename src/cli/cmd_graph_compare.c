@@ -33,7 +33,7 @@ static json_t *to_json(const struct graph *sample, const struct graph *g,
                        const struct graph_comparison *c)
 {
     json_t *o =
-        json_pack("{s:{s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:f, s:f}", "sample", "nodes",
+        json_pack("{s:{s:I, s:I}, s:{s:I, s:I}, s:I, s:I}", "sample", "nodes",
                   (json_int_t)sample->nodes, "edges", (json_int_t)c->edges, "graph", "nodes",
                   (json_int_t)g->nodes, "edges", (json_int_t)g->edges, "edges_not_in_graph",
                   (json_int_t)c->edges_false, "edges_between_nodes", (json_int_t)c->edges_between);
