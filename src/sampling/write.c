@@ -123,7 +123,7 @@ static int write_begin(void *context, const struct data_table *table,
                              w->delimiter, w->quote);
     if (!rc)
         rc = base_buffer_puts(&w->block, "\n");
-    return rc ? rc : flush(w);
+    return rc; /* nothing is written before the first row is known to come */
 }
 
 /* ---- rows ---- */
