@@ -193,7 +193,7 @@ static int append_numbers(struct base_buffer *b, const struct sampling_descripti
         cli_table_add(&t, "%s", survey_show(c->sd));
         if (!c->plausible)
             continue;
-        cli_table_add(&t, "  without the above");
+        cli_table_add(&t, "  plausible");
         for (int k = 0; k < 5; k++)
             cli_table_add(&t, "%s", "");
         cli_table_add(&t, "%s", survey_show(c->plausible_mean));

@@ -111,6 +111,8 @@ static int append_margin(struct base_buffer *b, const struct sampling_margin *m,
         return rc;
     if (m->no_fit)
         return stats_say(b, "No test: %s.", m->no_fit);
+    if (isnan(m->fit.f))
+        return stats_say(b, "No test: the design fixes these shares.");
     rc =
         stats_say(b,
                   "X^2 = %.4g, G = %.4g on %zu degrees of freedom, p = %s as for independent rows; "
