@@ -63,6 +63,7 @@ static int prepare(struct prepared *p, struct classify_strategy s,
                                                   .k = o->k,
                                                   .m = o->m,
                                                   .ratio = o->ratio,
+                                                  .vote = o->vote,
                                                   .nominal = nominal,
                                                   .class_name = class_name };
     int rc = classify_resample(nc ? coded : x, y, classes, &ro, &out, &labels, &origin);

@@ -25,8 +25,9 @@ int classify_strategy_parse(const char *name, struct classify_strategy *out);
 
 struct classify_fit_options {
     struct classify_linear_options linear;
-    size_t k, m;  /* of the resamplers; 0 = their own */
-    double ratio; /* 0 = balanced; not for those that aim at no size */
+    size_t k, m;                      /* of the resamplers; 0 = their own */
+    double ratio;                     /* 0 = balanced; not for those that aim at no size */
+    enum classify_resample_vote vote; /* of the neighbours in enn, renn, allknn, smote-enn */
     uint64_t seed;
 };
 struct classify_fitted {

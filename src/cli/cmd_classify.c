@@ -42,7 +42,7 @@ static const struct cli_command *const self = &cli_command_classify;
 struct arguments {
     struct classify_columns columns;
     const char *numbers, *categories, *compare, *use, *learner, *solver, *ngrams, *min_df, *max_df;
-    const char *norm, *stop, *fit_on, *save, *plots, *plot_format, *predictions;
+    const char *norm, *stop, *fit_on, *save, *plots, *plot_format, *predictions, *vote;
     int64_t every, folds, repeats, iterations, neighbours, danger, resamples, max_terms;
     double fraction, ratio, c, tolerance, bias, level;
     bool stratify, standardise, keep_case, sublinear, binary, idf, smooth_idf;
@@ -270,6 +270,7 @@ static int job_make(const struct arguments *a, struct job *j)
     o->fit.k = (size_t)a->neighbours;
     o->fit.m = (size_t)a->danger;
     o->fit.ratio = a->ratio;
+    o->fit.vote = strcmp(a->vote, "mode") ? CLASSIFY_VOTE_ALL : CLASSIFY_VOTE_MODE;
     o->fit.seed = (uint64_t)cli_common.seed;
     o->split =
         (struct classify_split_options){ .kind = a->every   ? CLASSIFY_SPLIT_EVERY
@@ -318,6 +319,8 @@ static int check(const struct arguments *a, int n)
     if (a->iterations < 1 || a->neighbours < 0 || a->danger < 0 || a->max_terms < 0)
         return cli_usage(self, "--max-iterations, --neighbours, --danger and --max-terms are "
                                "positive numbers");
+    if (strcmp(a->vote, "all") && strcmp(a->vote, "mode"))
+        return cli_usage(self, "--vote is all or mode, not %s", a->vote);
     if (a->ratio != 0 && !(a->ratio > 0 && a->ratio <= 1))
         return cli_usage(self, "--ratio is above 0 and at most 1, not %g", a->ratio);
     if (a->use && !a->save)
@@ -395,6 +398,7 @@ static int run(int argc, char **argv)
                            .solver = "primal",
                            .norm = "l2",
                            .plot_format = "png",
+                           .vote = "all",
                            .repeats = 1,
                            .iterations = 1000,
                            .resamples = 1000,
@@ -459,6 +463,10 @@ static int run(int argc, char **argv)
           "Neighbours in resampling (default: the method's own)." },
         { "danger", 0, CLI_INT, &a.danger, "M",
           "Neighbours that decide danger in borderline-1 and -2 (default 10)." },
+        { "vote", 0, CLI_STRING, &a.vote, "NAME",
+          "enn, renn, allknn, smote-enn: a row stays if all of its neighbours (all, default) or "
+          "the "
+          "commonest class among them (mode) agree." },
         { "ratio", 0, CLI_DOUBLE, &a.ratio, "R",
           "Smaller class to larger after resampling (default 1)." },
         { "resamples", 0, CLI_INT, &a.resamples, "N", "Bootstrap resamples (default 1000)." },
