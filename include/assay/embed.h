@@ -290,7 +290,8 @@ struct embed_sentences {
     size_t cut;     /* sentences that were longer than the model's context: cut off */
     struct embed_vectors *vectors; /* words are "1", "2", ... */
     double random_cosine;
-    bool undertrained;         /* here: vectors that point the same way whatever the sentence */
+    bool undertrained; /* here: vectors that point the same way whatever the sentence */
+    size_t n_pairs;
     struct embed_spread *pair; /* [n_pairs] */
     double *overlap; /* [n] mean Jaccard index of the `near` nearest sentences over pairs of
                         resamples; NULL when n is too small */

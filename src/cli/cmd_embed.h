@@ -12,6 +12,7 @@ struct embed_source {
     bool whole;
     const char *graph; /* an edge list: walks instead of texts */
     bool directed;
+    const char *weight;
     int64_t walks, length;
     double p, q;
     enum embed_tokens kind; /* out */
@@ -37,6 +38,9 @@ struct embed_source {
           CLI_STRING, &(s).graph,                                                                      \
           "EDGES",    "An edge list instead of texts: words are nodes, documents are random walks." }, \
         { "directed", 0, CLI_FLAG, &(s).directed, NULL, "The edges of --graph have a direction." },    \
+        { "weight",   0,                                                                               \
+          CLI_STRING, &(s).weight,                                                                     \
+          "COLUMN",   "Column of the edges' weights: walks prefer heavy edges (default: none)." },     \
         { "walks", 0, CLI_INT, &(s).walks, "N", "Walks from every node (default 10)." },               \
         { "length", 0, CLI_INT, &(s).length, "N", "Nodes of a walk (default 40)." },                   \
         { "return",                                                                                    \

@@ -46,7 +46,7 @@ int embed_source_read(const struct cli_command *command, struct embed_source *s,
         return rc;
     if (s->graph) {
         struct graph *g = NULL;
-        const struct graph_read_options how = { .directed = s->directed };
+        const struct graph_read_options how = { .directed = s->directed, .weight = s->weight };
         const struct embed_walk_options walk = { .walks = (unsigned)s->walks,
                                                  .length = (unsigned)s->length,
                                                  .p = s->p,
