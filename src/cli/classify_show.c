@@ -131,7 +131,7 @@ static int append_intervals(struct base_buffer *b, const struct classify_compari
             if (isnan(i->low))
                 cli_table_add(&t, "-");
             else
-                cli_table_add(&t, "%.4f .. %.4f", i->low, i->high);
+                cli_table_add(&t, "%.3f .. %.3f", i->low, i->high);
         }
     }
     int rc = cli_table_append(b, &t);
@@ -234,7 +234,7 @@ static int append_pairs(struct base_buffer *b, const struct classify_comparison 
         }
         cli_table_add(&t, "%s", name_of(c, p->strategy));
         for (int k = 0; k < 2; k++)
-            cli_table_add(&t, "%+.3f (%+.3f .. %+.3f)", p->difference[shown[k]].value,
+            cli_table_add(&t, "%+.3f %+.3f..%+.3f", p->difference[shown[k]].value,
                           p->difference[shown[k]].interval.low,
                           p->difference[shown[k]].interval.high);
         char text[32];
@@ -259,33 +259,28 @@ static int append_spread(struct base_buffer *b, const struct classify_comparison
     const enum classify_measure *shown = with_interval[c->classes != 2];
     char first[48];
     snprintf(first, sizeof first, "%zu seeds", c->repeats);
-    struct cli_column columns[4] = { { first, false, false } };
-    char titles[3][48];
-    for (size_t k = 0; k < 3; k++) {
-        snprintf(titles[k], sizeof titles[k], "%s", short_names[shown[k]]);
-        columns[1 + k] = (struct cli_column){ titles[k], false, false };
-    }
-    struct cli_table t = { .columns = columns, .n_columns = 4 };
+    struct cli_column columns[5] = { { first, false, false } };
+    for (size_t k = 0; k < 4; k++)
+        columns[1 + k] = (struct cli_column){ short_names[shown[k]], false, false };
+    struct cli_table t = { .columns = columns, .n_columns = 5 };
     double *x = base_alloc(c->repeats, sizeof *x);
     if (!x)
         return BASE_E_MEMORY;
     for (size_t s = 0; s < c->strategies; s++) {
         cli_table_add(&t, "%s", name_of(c, s));
-        for (size_t k = 0; k < 3; k++) {
-            double low = INFINITY, high = -INFINITY;
-            for (size_t r = 0; r < c->repeats; r++) {
+        for (size_t k = 0; k < 4; k++) {
+            for (size_t r = 0; r < c->repeats; r++)
                 x[r] = c->outcome[s].repeated[r * CLASSIFY_MEASURES + shown[k]];
-                low = fmin(low, x[r]);
-                high = fmax(high, x[r]);
-            }
-            cli_table_add(&t, "%.3f ±%.3f %.3f..%.3f", stats_mean(x, c->repeats),
-                          sqrt(stats_variance(x, c->repeats)), low, high);
+            cli_table_add(&t, "%.4f ±%.4f", stats_mean(x, c->repeats),
+                          sqrt(stats_variance(x, c->repeats)));
         }
     }
     base_free(x);
     int rc = cli_table_append(b, &t);
     if (!rc)
-        rc = cli_append_wrapped(b, 2, "Mean, standard deviation and range over the seeds.");
+        rc = cli_append_wrapped(b, 2,
+                                "Mean and standard deviation over the seeds: what chance in "
+                                "splitting and resampling does. Ranges and values are in --json.");
     return rc ? rc : base_buffer_puts(b, "\n");
 }
 
