@@ -159,7 +159,9 @@ again:
         scan_load(t, start);
     else
         t->scan.special &= ~(uint64_t)0 << (start - t->scan.base);
-    bool high = t->scan.high >> (start - t->scan.base) != 0;
+    struct data_scan scan = t->scan; /* kept in registers; bits used up are known by place */
+    const char *block = t->block;
+    bool high = scan.high >> (start - scan.base) != 0;
     n = 0;
     t->n_quoted = 0;
     lines = quote_lines = 0;
@@ -169,8 +171,8 @@ again:
     struct data_cell *cells = t->cells;
     size_t room = t->cells_capacity;
     for (;;) {
-        while (t->scan.special == 0) {
-            size_t next = t->scan.base + 64;
+        while (scan.special == 0) {
+            size_t next = scan.base + 64;
             if (next >= t->end) {
                 if (!t->at_eof) {
                     if ((rc = data_table_fill(t)) < 0)
@@ -187,11 +189,19 @@ again:
                 goto end_of_row_at_end;
             }
             scan_load(t, next);
-            high |= t->scan.high != 0;
+            scan = t->scan;
+            high |= scan.high != 0;
         }
-        size_t i = t->scan.base + (size_t)__builtin_ctzll(t->scan.special);
-        t->scan.special &= t->scan.special - 1;
-        unsigned char c = (unsigned char)t->block[i];
+        unsigned bit = (unsigned)__builtin_ctzll(scan.special);
+        size_t i = scan.base + bit;
+        scan.special &= scan.special - 1;
+        if (!inside && closed == SIZE_MAX && scan.cells >> bit & 1 && n < room) { /* mostly */
+            cells[n].bytes = block + start;
+            cells[n++].length = i - start;
+            start = i + 1;
+            continue;
+        }
+        unsigned char c = (unsigned char)block[i];
         if (inside) {
             if (c == '\n') {
                 lines++;
@@ -201,7 +211,7 @@ again:
                         return rc;
                     goto again;
                 }
-                if (i + 1 < t->end && (unsigned char)t->block[i + 1] == quote) {
+                if (i + 1 < t->end && (unsigned char)block[i + 1] == quote) {
                     skip = i + 1;
                     plain = false;
                 } else {
@@ -231,7 +241,7 @@ again:
             cells = t->cells;
             room = t->cells_capacity;
         }
-        cells[n].bytes = t->block + start;
+        cells[n].bytes = block + start;
         cells[n].length = i - start;
         if (closed != SIZE_MAX) { /* it began with a quote */
             if (plain && closed == i - 1) {

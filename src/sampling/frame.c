@@ -241,6 +241,14 @@ int sampling_frame_group(struct sampling_frame *f, struct sampling_source *s, bo
                          size_t *group)
 {
     const struct sampling_options *o = s->o;
+    if (o->n_by == 1 && !o->cluster) { /* the cell is the key, and a known one is not missing */
+        const int64_t *known =
+            base_table_get(f->index, s->cells[s->by[0]].bytes, s->cells[s->by[0]].length);
+        if (known) {
+            *group = (size_t)*known;
+            return 0;
+        }
+    }
     int rc = make_key(s, s->by, o->n_by);
     size_t by = s->key.length;
     if (!rc && o->cluster) {

@@ -216,7 +216,13 @@ static int deal(struct sampling_split *s, const struct rows *r,
 {
     uint64_t *size = s->size;
     int rc = sizes(o, r->n, "rows", size);
-    for (uint64_t i = 0, k = 0, used = 0; i < r->n && !rc; i++) {
+    uint64_t skip = 0; /* in time, rows of no part are the earliest */
+    if (!rc && (o->time || o->in_order)) {
+        skip = r->n;
+        for (size_t k = 0; k < o->n_parts; k++)
+            skip -= size[k];
+    }
+    for (uint64_t i = skip, k = 0, used = skip; i < r->n && !rc; i++) {
         while (k < o->n_parts && i - used >= size[k]) {
             used += size[k];
             k++;
