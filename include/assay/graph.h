@@ -212,4 +212,52 @@ void graph_comparison_free(struct graph_comparison *c); /* zeroed is fine */
  * (complementary, log-log) beside each other's: FILE.png becomes FILE-degree.png ... (.svg, .pdf).
  */
 int graph_comparison_plot(const struct graph_comparison *c, const char *path, bool dark);
+
+/* ---- Pictures of small graphs (layout.c, picture.c) ---- */
+/* Communities by Louvain's method (Blondel et al. 2008; igraph), directions ignored, weights used:
+ * membership [nodes], the largest community first, and its modularity. */
+int graph_communities(const struct graph *g, uint64_t seed, uint32_t *membership, uint32_t *n,
+                      double *modularity);
+enum graph_layout {
+    GRAPH_LAYOUT_FORCE, /* Fruchterman & Reingold (1991) */
+    GRAPH_LAYOUT_SPRING /* Kamada & Kawai (1989): distances on paper like distances in the graph */
+};
+#define GRAPH_DRAW_MOST 10000 /* nodes; more is BASE_E_LIMIT */
+/* Places [nodes], about one node in each unit of area; components laid out each by itself and
+ * packed to about `aspect` (width / height). The same seed gives the same places with the same
+ * igraph. */
+int graph_layout_make(const struct graph *g, enum graph_layout method, uint64_t seed, double aspect,
+                      double *x, double *y);
+
+struct graph_picture {
+    const char *title, *subtitle; /* NULL = none */
+    const double *x, *y;          /* [nodes] */
+    const uint32_t *color;    /* [nodes] index into names, UINT32_MAX = none; NULL = all alike */
+    const char *const *names; /* [n_names] of the legend, the most frequent first */
+    uint32_t n_names;
+    const char *color_title; /* what the colours are: "community" */
+    int64_t labels;          /* at most so many, of the nodes of highest degree, where they fit */
+    int width, height;       /* points; 0 = 960 x 720 */
+    int scale;               /* PNG pixels per point; 0 = 2 */
+    bool dark;
+};
+/* .png, .svg or .pdf; areas of nodes grow with their degree. */
+int graph_picture_write(const struct graph *g, const struct graph_picture *picture,
+                        const char *path);
+
+/* ---- What a table says of nodes (attribute.c) ---- */
+struct graph_attribute {
+    uint32_t *code; /* [n] level of each name, UINT32_MAX where the table has none */
+    char **level;   /* [levels], the most frequent among the names first */
+    uint64_t *count;
+    uint32_t levels;
+    double *number; /* [n] when every level is a number (NaN where missing), else NULL */
+    uint64_t missing;
+};
+/* Column `column` of the table at path for the nodes `names` [n], found by column `id` (NULL = the
+ * first). A name that stands twice in the table is BASE_E_FORMAT. */
+int graph_attribute_read(struct graph_attribute *out, const char *path,
+                         const struct data_table_options *options, const char *id,
+                         const char *column, const char *const *names, size_t n);
+void graph_attribute_free(struct graph_attribute *a); /* zeroed is fine */
 #endif

@@ -40,7 +40,7 @@ for i in range(n):  # nobody is without a friend
     if not near[i]:
         befriend(i, random.choice([j for j in range(n) if people[j][1] == people[i][1] and j != i]))
 for group in ([0, 1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11]):
-    people += [(names.pop(), "none") for _ in group]
+    people += [(names.pop(), "no club") for _ in group]
     social += [.5] * len(group)
     near += [set() for _ in group]
     for i, a in enumerate(group):
