@@ -252,7 +252,8 @@ static void tell(const struct graph *g, const struct graph *sub, const struct gr
 {
     char restarts[48] = "";
     if (s->restarts)
-        snprintf(restarts, sizeof restarts, ", %llu restarts", (unsigned long long)s->restarts);
+        snprintf(restarts, sizeof restarts, ", %llu restart%s", (unsigned long long)s->restarts,
+                 s->restarts == 1 ? "" : "s");
     base_log("%s: %u of %u nodes, %llu of %llu edges (%s); %llu steps%s",
              graph_sample_about(o->method)->name, sub->nodes, g->nodes,
              (unsigned long long)sub->edges, (unsigned long long)g->edges,
