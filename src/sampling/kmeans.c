@@ -69,6 +69,10 @@ int sampling_kmeans(struct base_rng *rng, const double *x, size_t N, size_t p, s
     }
     for (int round = 0; round < 100; round++) {
         bool changed = round == 0;
+        if (base_interrupted()) {
+            rc = base_error_set(BASE_E_INTERRUPTED, "interrupted");
+            goto out;
+        }
         memset(count, 0, k * sizeof *count);
         for (size_t i = 0; i < N; i++) {
             uint32_t best = 0;

@@ -122,11 +122,14 @@ static void draw_systematic(struct base_rng *rng, const struct open_units *o, un
     }
 }
 
-static void draw_brewer(struct base_rng *rng, const struct open_units *o, unsigned char *taken)
+static int draw_brewer(struct base_rng *rng, const struct open_units *o, unsigned char *taken)
 {
     double n = (double)o->n, a = 0;
     for (size_t k = 1; k <= o->n; k++) {
         double sum = 0, *pi = o->pi;
+        if (base_interrupted())
+            return base_error_set(BASE_E_INTERRUPTED, "interrupted after %zu of %zu draws", k - 1,
+                                  o->n);
         for (size_t i = 0; i < o->N; i++)
             if (!taken[o->unit[i]]) {
                 double rest = n - a - pi[i] * (n - (double)k + 1);
@@ -145,6 +148,7 @@ static void draw_brewer(struct base_rng *rng, const struct open_units *o, unsign
         taken[o->unit[last]] = 1;
         a += pi[last];
     }
+    return 0;
 }
 
 /* order NULL: as they stand. */
@@ -288,7 +292,7 @@ int sampling_draw_pps(struct base_rng *rng, enum sampling_pps how, const double 
         draw_systematic(rng, &o, taken);
         break;
     case SAMPLING_PPS_BREWER:
-        draw_brewer(rng, &o, taken);
+        rc = draw_brewer(rng, &o, taken);
         break;
     case SAMPLING_PPS_SAMPFORD:
         rc = sampford_reject(rng, &o, taken);
