@@ -1,5 +1,6 @@
 /* Graphs: the first byte chooses the format and options, the rest is the file. Whatever it holds,
- * reading ends, and what comes out keeps every promise of graph.h and survives being written and read
+ * reading ends, and what comes out keeps every promise of graph.h and survives being written and
+ * read once more. Files of nodes and referral chains are read too. */
 #include "base/memory.h"
 #include <assay/graph_estimate.h>
 #include <math.h>

@@ -219,8 +219,8 @@ static void test_coverage(void **state)
     }
     for (int i = 0; i < 3; i++)
         tell(&one[i]);
-    /* what the label says: too narrow */
-    assert_true((double)one[1].in / one[1].n < .9);
+    /* what the labels say: too narrow; too few nodes, since steps in a row collide */
+    assert_true(one[0].in < .93 * one[0].n && one[2].in < .5 * one[2].n);
     free(plays);
     graph_free(g);
 }
