@@ -81,9 +81,12 @@ static int lay_out(struct base_buffer *b, const struct sampling_estimates *r,
                    const struct sampling_estimate_options *o)
 {
     bool domains = o->n_by > 0, quantiles = o->what == SAMPLING_QUANTILE;
-    bool no_deff = true;
-    for (size_t i = 0; i < r->n; i++)
-        no_deff = no_deff && isnan(r->at[i].e.deff);
+    bool deff = false, no_deff = false;
+    for (size_t i = 0; i < r->n; i++) {
+        deff = deff || !isnan(r->at[i].e.deff);
+        no_deff = no_deff || !isnan(r->at[i].e.deff_replace);
+    }
+    no_deff = no_deff && !deff;
     char level[32];
     snprintf(level, sizeof level, "%g %% interval", 100 * o->level);
     struct cli_column columns[9];
@@ -117,8 +120,8 @@ static int lay_out(struct base_buffer *b, const struct sampling_estimates *r,
         cli_table_add(&t, "%s", survey_show(x->e.estimate));
         cli_table_add(&t, "%s", survey_show(x->e.se));
         cli_table_add(&t, "%s", survey_show_interval(&x->e.interval));
-        double deff = no_deff ? x->e.deff_replace : x->e.deff;
-        cli_table_add(&t, isnan(deff) ? "-" : "%.3g", deff);
+        double ratio = no_deff ? x->e.deff_replace : x->e.deff;
+        cli_table_add(&t, isnan(ratio) ? "-" : "%.3g", ratio);
         cli_table_add(&t, "%zu", x->e.n);
     }
     int rc = cli_table_append(b, &t);

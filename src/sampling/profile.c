@@ -200,14 +200,23 @@ static int compare_counts(const void *a, const void *b)
  * have no more. */
 static int purge(struct profile *p)
 {
-    uint64_t *count = base_alloc(p->n_values, sizeof *count);
-    if (!count)
-        return BASE_E_MEMORY;
+    uint64_t off = 0;
+    size_t few[64] = { 0 }, above = p->n_values; /* values by count, while it is small */
     for (size_t i = 0; i < p->n_values; i++)
-        count[i] = p->value[i].count;
-    qsort(count, p->n_values, sizeof *count, compare_counts);
-    uint64_t off = count[p->n_values - PROFILE_FREQUENT / 2];
-    base_free(count);
+        if (p->value[i].count < 64)
+            few[p->value[i].count]++;
+    while (off < 63 && above > PROFILE_FREQUENT / 2)
+        above -= few[++off];
+    if (above > PROFILE_FREQUENT / 2) {
+        uint64_t *count = base_alloc(p->n_values, sizeof *count);
+        if (!count)
+            return BASE_E_MEMORY;
+        for (size_t i = 0; i < p->n_values; i++)
+            count[i] = p->value[i].count;
+        qsort(count, p->n_values, sizeof *count, compare_counts);
+        off = count[p->n_values - 1 - PROFILE_FREQUENT / 2];
+        base_free(count);
+    }
     size_t kept = 0, bytes = 0;
     for (size_t i = 0; i < p->n_values; i++) {
         struct profile_value v = p->value[i];

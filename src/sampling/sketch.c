@@ -303,7 +303,7 @@ static int repeats_grow(struct sampling_repeats *r)
         r->level++;
     else
         r->capacity = r->capacity ? r->capacity * 2 : 1024;
-    r->slot = base_alloc_zero(r->capacity, sizeof *r->slot);
+    r->slot = base_alloc_large(r->capacity * sizeof *r->slot);
     if (!r->slot) {
         *r = old;
         return BASE_E_MEMORY;
@@ -314,7 +314,8 @@ static int repeats_grow(struct sampling_repeats *r)
             *repeat_slot(r, old.slot[i].hash) = old.slot[i];
             r->held++;
         }
-    base_free(old.slot);
+    if (old.slot)
+        base_free_large(old.slot, old.capacity * sizeof *old.slot);
     return 0;
 }
 
@@ -382,6 +383,7 @@ double sampling_repeats_count(const struct sampling_repeats *r, double *error)
 
 void sampling_repeats_free(struct sampling_repeats *r)
 {
-    base_free(r->slot);
+    if (r->slot)
+        base_free_large(r->slot, r->capacity * sizeof *r->slot);
     *r = (struct sampling_repeats){ 0 };
 }

@@ -80,7 +80,7 @@ struct sampling_repeats {
     /* rows on their way: the memory of each is asked for a few rows before it is needed */
     struct {
         uint64_t hash, row;
-    } waiting[8];
+    } waiting[16];
 };
 int sampling_repeats_add(struct sampling_repeats *r, uint64_t hash);
 /* After the last row. */
