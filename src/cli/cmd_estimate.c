@@ -135,10 +135,11 @@ static int lay_out(struct base_buffer *b, const struct sampling_estimates *r,
     if (rc == 0 && !r->weighted && o->what == SAMPLING_TOTAL)
         rc = stats_say(b, "No weights: this is the total of the sample, not of a population.");
     if (rc == 0 && r->skipped)
-        rc = stats_say(b, "%llu values missing, left out.", (unsigned long long)r->skipped);
+        rc = stats_say(b, "%llu value%s missing, left out.", (unsigned long long)r->skipped,
+                       r->skipped == 1 ? "" : "s");
     if (rc == 0 && r->no_domain)
-        rc = stats_say(b, "%llu rows are in no domain: the column has no value there.",
-                       (unsigned long long)r->no_domain);
+        rc = stats_say(b, "%llu row%s in no domain: the column has no value there.",
+                       (unsigned long long)r->no_domain, r->no_domain == 1 ? " is" : "s are");
     return rc;
 }
 
