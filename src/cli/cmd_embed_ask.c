@@ -1,4 +1,5 @@
 /* assay embed similar, similarity, analogy, evaluate: questions to word vectors. */
+#include "base/file.h"
 #include "base/memory.h"
 #include "cli/cmd_embed.h"
 #include <assay/stats.h>
@@ -246,7 +247,7 @@ static json_t *json_section(const struct embed_analogy_section *s)
 
 static int add_pairs(struct base_buffer *b, const struct embed_pairs_result *r, const char *level)
 {
-    const struct cli_column columns[] = { { r->name, false, true },
+    const struct cli_column columns[] = { { base_path_name(r->name), false, true },
                                           { "r", true, false },
                                           { level, false, false },
                                           { "pairs", true, false },
@@ -273,9 +274,12 @@ static int add_pairs(struct base_buffer *b, const struct embed_pairs_result *r, 
 static int add_analogies(struct base_buffer *b, const struct embed_analogies_result *r,
                          const char *level)
 {
-    const struct cli_column columns[] = { { r->name, false, true }, { "right", true, false },
-                                          { "of", true, false },    { "share", true, false },
-                                          { level, false, false },  { "unknown", true, false } };
+    const struct cli_column columns[] = { { base_path_name(r->name), false, true },
+                                          { "right", true, false },
+                                          { "of", true, false },
+                                          { "share", true, false },
+                                          { level, false, false },
+                                          { "unknown", true, false } };
     struct cli_table t = { .columns = columns, .n_columns = 6 };
     for (size_t i = 0; i <= r->n; i++) {
         const struct embed_analogy_section *s = i < r->n ? &r->section[i] : &r->total;

@@ -29,8 +29,7 @@
 #define MOST_PIECE  10000 /* a longer document is divided: a window does not reach across */
 #define MOST_WINDOW 500
 #define LOSS_EVERY  16
-#define LOOK_AHEAD  (3 * EMBED_MOST_TARGETS) /* noise words that may be fetched past the last one  \
-                                              */
+#define LOOK_AHEAD  (3 * EMBED_MOST_TARGETS) /* that may be fetched past the last noise word */
 
 /* A run of tokens of the corpus that is one sentence; and which of them make a block. */
 struct piece {
