@@ -115,9 +115,9 @@ int classify_fit(struct classify_fitted *f, struct classify_strategy s,
     f->trained_share = base_alloc_zero(classes, sizeof *f->trained_share);
     int rc = f->w && f->rows && f->share && f->trained_share ? 0 : BASE_E_MEMORY;
     for (size_t i = 0; i < x->rows && !rc; i++)
-        f->share[y[i]] += 1 / (double)x->rows;
+        f->share[y[i]]++;
     for (size_t c = 0; c < classes && !rc; c++)
-        if (f->share[c] == 0)
+        if ((f->share[c] /= (double)x->rows) == 0)
             rc = base_error_set(BASE_E_ARGUMENT,
                                 "class %s has no training row: leave its rows out, or split with "
                                 "--stratify",

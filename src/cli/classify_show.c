@@ -371,5 +371,7 @@ int classify_print_text(const struct cli_command *command, const struct classify
         rc = append_probabilities(&b, c);
     if (!rc)
         rc = append_warnings(&b, c);
+    while (b.length > 1 && b.data[b.length - 2] == '\n') /* the blank line before nothing */
+        b.length--;
     return cli_print_text(command, &b, rc);
 }
