@@ -73,7 +73,9 @@ int sampling_kmeans(struct base_rng *rng, const double *x, size_t N, size_t p, s
             rc = base_error_set(BASE_E_INTERRUPTED, "interrupted");
             goto out;
         }
+        int moved = 0;
         memset(count, 0, k * sizeof *count);
+#pragma omp parallel for num_threads(base_threads()) schedule(static) reduction(| : moved)
         for (size_t i = 0; i < N; i++) {
             uint32_t best = 0;
             double least = INFINITY;
@@ -84,11 +86,13 @@ int sampling_kmeans(struct base_rng *rng, const double *x, size_t N, size_t p, s
                     best = (uint32_t)c;
                 }
             }
-            changed |= round == 0 || label[i] != best;
+            moved |= round > 0 && label[i] != best;
             label[i] = best;
             near[i] = least;
-            count[best]++;
         }
+        changed |= moved;
+        for (size_t i = 0; i < N; i++)
+            count[label[i]]++;
         for (size_t c = 0; c < k; c++) /* an empty one gets the row farthest from its centre */
             if (count[c] == 0) {
                 size_t far = N;

@@ -77,32 +77,27 @@ int sampling_draw_successive(struct base_rng *rng, const double *weight, size_t 
     return 0;
 }
 
-/* The t at which the expected number of arrivals, sum (1 - exp(-w t)), is n. By bisection on ln t.
- */
+/* The t at which the expected number of arrivals, sum (1 - exp(-w t)), is n. The sum is concave, so
+ * Newton's steps from n / sum w, which is too early, come up to t without passing it. */
 static double time_of(const double *weight, size_t N, double n)
 {
     double total = 0;
     for (size_t i = 0; i < N; i++)
         total += weight[i];
-    double low = log(n / total) - 1, high = low + 1; /* 1 - exp(-x) <= x: t is at least n/total */
-    for (;;) {
-        double sum = 0;
-        for (size_t i = 0; i < N; i++)
-            sum -= expm1(-weight[i] * exp(high));
-        if (sum >= n || high > 700)
+    double t = n / total;
+    for (int k = 0; k < 500; k++) {
+        double sum = 0, slope = 0;
+        for (size_t i = 0; i < N; i++) {
+            double come = -expm1(-weight[i] * t);
+            sum += come;
+            slope += weight[i] * (1 - come);
+        }
+        double step = (n - sum) / slope;
+        if (!(step > t * 1e-15))
             break;
-        high += 1 + (high - low) / 2;
+        t += step;
     }
-    for (int k = 0; k < 200 && high - low > 1e-15 * (fabs(high) + 1); k++) {
-        double middle = (low + high) / 2, sum = 0;
-        for (size_t i = 0; i < N; i++)
-            sum -= expm1(-weight[i] * exp(middle));
-        if (sum < n)
-            low = middle;
-        else
-            high = middle;
-    }
-    return exp((low + high) / 2);
+    return t;
 }
 
 /* f[m] = P(m of all N units came before t), m = 0..N. */
