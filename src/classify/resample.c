@@ -285,14 +285,18 @@ static int job_assemble(const struct resample_job *job, struct classify_matrix *
         label[i] = job->y[job->keep[i]];
     if (!rc && from && job->kept)
         memcpy(from, job->keep, job->kept * sizeof *from);
+    uint32_t *made = rc ? NULL : base_alloc(job->made.rows, sizeof *made);
+    if (!rc && !made)
+        rc = BASE_E_MEMORY;
     for (size_t i = 0; !rc && i < job->made.rows; i++) {
-        size_t at = job->made.first[i];
-        rc = classify_matrix_add(out, job->made.column + at, job->made.value + at,
-                                 job->made.first[i + 1] - at);
+        made[i] = (uint32_t)i;
         label[job->kept + i] = job->made_label[i];
         if (from)
             from[job->kept + i] = UINT32_MAX;
     }
+    if (!rc && job->made.rows)
+        rc = classify_matrix_take(out, &job->made, made, job->made.rows);
+    base_free(made);
     if (rc) {
         base_free(label);
         base_free(from);
