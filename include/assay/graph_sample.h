@@ -105,6 +105,9 @@ struct graph_sample_options {
     enum graph_sample_expansion expansion; /* community: what is counted */
     uint64_t burn_in;                      /* walks: steps that are not recorded at the beginning */
     uint64_t max_steps;                    /* then the status is GRAPH_SAMPLE_LIMIT */
+    /* Now and then while it draws; NULL = not. */
+    void (*on_progress)(void *context, uint64_t nodes, uint64_t steps);
+    void *context;
     bool weights; /* compute `weight` (jump and restart need a PageRank for it) */
 };
 #define GRAPH_SAMPLE_OPTIONS_DEFAULT                                                               \

@@ -284,10 +284,27 @@ static int output(const struct arguments *a, const struct graph *g, const struct
     return rc;
 }
 
+/* Shown only when a draw takes long: most are over before the first call. */
+struct progress {
+    struct base_progress *line;
+    uint64_t steps, total; /* of steps when steps is not 0, else of nodes */
+};
+static void on_progress(void *context, uint64_t nodes, uint64_t steps)
+{
+    struct progress *p = context;
+    char note[64];
+    if (!p->line)
+        p->line = base_progress_begin("sample", p->steps ? "steps" : "nodes", p->total);
+    snprintf(note, sizeof note, "%llu %s", (unsigned long long)(p->steps ? nodes : steps),
+             p->steps ? "nodes" : "steps");
+    base_progress_update(p->line, p->steps ? steps : nodes, note);
+}
+
 static int sample(const struct arguments *a, struct graph_sample_options *o, const char *path)
 {
     struct graph *g = NULL;
     struct graph_sample *s = NULL;
+    struct progress progress = { .steps = o->steps };
     int rc = cli_graph_read(self, &a->input, path, &g);
     if (rc)
         return rc;
@@ -299,11 +316,19 @@ static int sample(const struct arguments *a, struct graph_sample_options *o, con
         base_error_set(BASE_E_ARGUMENT, "%s: there is no node \"%s\" to start from", path,
                        a->start);
         rc = cli_fail(self);
-    } else if (graph_sample_draw(&s, g, o)) {
+        goto out;
+    }
+    progress.total = o->steps ? o->steps + o->burn_in : o->nodes;
+    o->on_progress = on_progress;
+    o->context = &progress;
+    rc = graph_sample_draw(&s, g, o);
+    base_progress_end(progress.line);
+    if (rc) {
         rc = cli_fail(self);
     } else {
         rc = output(a, g, s, o);
     }
+out:
     graph_sample_free(s);
     graph_free(g);
     return rc;

@@ -117,6 +117,8 @@ int sampler_tick_slow(struct sampler *s)
     if (base_interrupted())
         return base_error_set(BASE_E_INTERRUPTED, "interrupted after %llu steps, %llu nodes",
                               (unsigned long long)s->steps, (unsigned long long)s->n);
+    if (s->o->on_progress)
+        s->o->on_progress(s->o->context, s->n, s->steps);
     if (s->steps < s->o->max_steps || sampler_full(s))
         return 0;
     s->status = GRAPH_SAMPLE_LIMIT;

@@ -287,7 +287,8 @@ static int run(struct paths *p)
         if (c == s->components)
             return sampler_stop(s, "all %llu nodes that have an edge are in",
                                 (unsigned long long)s->n);
-        if ((rc = sampler_tick(s)))
+        /* a search is long: asks more often whether to go on than sampler_tick does */
+        if ((rc = sampler_tick(s)) || (s->steps % 256 == 0 && (rc = sampler_tick_slow(s))))
             return rc;
         uint32_t size = p->begin[c + 1] - p->begin[c];
         uint32_t i = (uint32_t)base_rng_below(&s->rng, size);
