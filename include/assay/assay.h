@@ -4,6 +4,7 @@
 #include <assay/base.h>
 #include <assay/chat.h>
 #include <assay/data.h>
+#include <assay/embed.h>
 #include <assay/model.h>
 #include <assay/sampler.h>
 #include <assay/sampling.h>

@@ -2,6 +2,7 @@
  * again. */
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/text.h"
 #include "cli/cmd_embed.h"
 #include "dist/dist.h"
 #include "report/chart.h"
@@ -77,6 +78,9 @@ static int check(const struct cli_command *self, struct state *s)
         return cli_usage(self, "--common must not be negative");
     if (!(s->level >= 0 && s->level < 1))
         return cli_usage(self, "--level must be between 0 and 1");
+    if (s->plot && !base_ends_with(s->plot, ".png") && !base_ends_with(s->plot, ".svg") &&
+        !base_ends_with(s->plot, ".pdf"))
+        return cli_usage(self, "--plot %s: the name must end in .png, .svg or .pdf", s->plot);
     for (size_t i = 0; i < s->pairs.count; i++) {
         const char *comma = strchr(s->pairs.at[i], ',');
         if (!comma || comma == s->pairs.at[i] || !comma[1] || strchr(comma + 1, ','))
@@ -401,10 +405,12 @@ static int run(int argc, char **argv)
     if (dist_rank() != 0)
         base_progress_quiet(true);
     rc = embed_source_read(self, &s.source, &s.corpus, (const char *const *)(argv + 1), n);
-    if (rc == 0)
+    /* a rank that could not read has said so; the others must not wait for it */
+    if (dist_agree(rc ? BASE_E_IO : 0))
+        rc = rc ? rc : 1;
+    else
         rc = study(self, &s);
-    if (rc == 0 || dist_size() == 1)
-        dist_stop();
+    dist_stop();
     for (size_t i = 0; s.token && i < 2 * s.pairs.count + s.words.count; i++)
         base_free(s.token[i]);
     base_free(s.token);

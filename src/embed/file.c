@@ -63,8 +63,8 @@ static int parse_header(struct parser *p)
             value[k] = value[k] * 10 + (uint64_t)(*s - '0');
         if (digits == 0 || (n > 0 && *s != ' ' && *s != '\t'))
             return base_error_set(BASE_E_FORMAT,
-                                  "%s:1: expected the numbers of words and of dimensions (is it "
-                                  "text without that line? then --no-header)",
+                                  "%s:1: expected the numbers of words and of dimensions (text "
+                                  "without that line: assay embed convert --no-header)",
                                   p->name);
     }
     if (n > 0)
