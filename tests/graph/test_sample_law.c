@@ -91,6 +91,52 @@ static void walks_visit_in_proportion_to_degree(void **state)
     graph_free(g);
 }
 
+static struct graph *star(uint32_t leaves)
+{
+    uint32_t(*edges)[2] = calloc(leaves, sizeof *edges);
+    for (uint32_t i = 0; i < leaves; i++)
+        edges[i][1] = i + 1;
+    struct graph *g = make_graph(leaves + 1, (const uint32_t(*)[2])edges, leaves, false);
+    free(edges);
+    return g;
+}
+
+/* A circle is gone round without a step back. On a star a circulated walk uses every leaf equally
+ * often up to one round for each way in: a random walk would be hundreds of visits off. */
+static void walks_remember_where_they_came_from(void **state)
+{
+    (void)state;
+    uint32_t edges[50][2];
+    for (uint32_t i = 0; i < 50; i++) {
+        edges[i][0] = i;
+        edges[i][1] = (i + 1) % 50;
+    }
+    struct graph *circle = make_graph(50, (const uint32_t(*)[2])edges, 50, false), *g = star(4);
+    struct graph_sample_options o = defaults;
+    o.method = GRAPH_NON_BACKTRACKING;
+    o.nodes = 50;
+    struct graph_sample *s = draw(circle, &o);
+    assert_int_equal(s->steps, 49);
+    graph_sample_free(s);
+    o.nodes = 0;
+    o.steps = 200000;
+    o.method = GRAPH_CIRCULATED;
+    for (int by = 0; by < 2; by++) {
+        uint64_t least = UINT64_MAX, most = 0;
+        o.circulate = (enum graph_sample_circulate)by;
+        s = draw(g, &o);
+        for (uint64_t i = 0; i < s->nodes; i++)
+            if (s->node[i] != 0) {
+                least = s->visits[i] < least ? s->visits[i] : least;
+                most = s->visits[i] > most ? s->visits[i] : most;
+            }
+        assert_true(most - least <= (by == GRAPH_CIRCULATE_NODE ? 2 : 9));
+        graph_sample_free(s);
+    }
+    graph_free(circle);
+    graph_free(g);
+}
+
 static void metropolis_hastings_is_uniform(void **state)
 {
     (void)state;
@@ -203,6 +249,94 @@ static void frontier_walks_edges_uniformly(void **state)
     for (uint32_t v = 0; v < 8; v++)
         expected[v] = RUNS * (double)graph_degree(g, v) / 22;
     assert_true(chi_square(count, expected, 8) > LEAST_P);
+    graph_free(g);
+}
+
+/* The walker to move is chosen by degree: one on a pair of nodes and one on K4 move 1 : 3. */
+static void frontier_moves_by_degree(void **state)
+{
+    (void)state;
+    struct graph *g =
+        GRAPH(6, { 0, 1 }, { 2, 3 }, { 2, 4 }, { 2, 5 }, { 3, 4 }, { 3, 5 }, { 4, 5 });
+    struct graph_sample_options o = defaults;
+    bool seen = false;
+    o.method = GRAPH_FRONTIER;
+    o.walkers = 2;
+    o.steps = 40000;
+    for (o.seed = 0; !seen; o.seed++) {
+        double pair = 0, all = 0;
+        struct graph_sample *s = draw(g, &o);
+        for (uint64_t i = 0; i < s->nodes; i++) {
+            pair += s->node[i] < 2 ? (double)s->visits[i] : 0;
+            all += (double)s->visits[i];
+        }
+        seen = pair > 0 && pair < all; /* one walker in each */
+        if (seen)
+            assert_true(fabs(pair / all - .25) < .02);
+        graph_sample_free(s);
+    }
+    graph_free(g);
+}
+
+/* The first edge of the edge methods, against its probability. */
+static void edges_are_drawn_as_named(void **state)
+{
+    (void)state;
+    struct graph *g = small();
+    static const struct {
+        enum graph_sample_method method;
+        double by_node; /* with what probability a node is drawn first */
+    } cases[] = { { GRAPH_RANDOM_EDGE, 0 }, { GRAPH_NODE_EDGE, 1 }, { GRAPH_HYBRID, .8 } };
+    for (int k = 0; k < 3; k++) {
+        double count[11] = { 0 }, expected[11];
+        struct graph_sample_options o = defaults;
+        o.method = cases[k].method;
+        o.edges = 1;
+        for (uint64_t run = 0; run < 20000; run++) {
+            o.seed = run;
+            struct graph_sample *s = draw(g, &o);
+            count[s->edge[0]]++;
+            graph_sample_free(s);
+        }
+        for (int e = 0; e < 11; e++)
+            expected[e] = 20000 * (cases[k].by_node / 8 *
+                                       (1 / (double)graph_degree(g, g->source[e]) +
+                                        1 / (double)graph_degree(g, g->target[e])) +
+                                   (1 - cases[k].by_node) / 11);
+        assert_true(chi_square(count, expected, 11) > LEAST_P);
+    }
+    /* a seed brings all its neighbours */
+    struct graph_sample_options o = defaults;
+    o.method = GRAPH_NODE_NEIGHBORS;
+    o.seeds = 1;
+    for (o.seed = 0; o.seed < 50; o.seed++) {
+        struct graph_sample *s = draw(g, &o);
+        assert_int_equal(s->nodes, graph_degree(g, s->node[0]) + 1);
+        graph_sample_free(s);
+    }
+    graph_free(g);
+}
+
+/* With p = 1 a stream keeps every edge that it sees; with a small p those between nodes that are in
+ * still come: of a complete graph's first nodes. */
+static void partial_induction_keeps_edges_between(void **state)
+{
+    (void)state;
+    struct graph *g = random_graph(30, 1, 0, false);
+    struct graph_sample_options o = defaults;
+    double kept = 0, seen = 0;
+    o.method = GRAPH_EDGE_PARTIAL_INDUCTION;
+    o.nodes = 30;
+    o.p = .1;
+    for (o.seed = 0; o.seed < 200; o.seed++) {
+        struct graph_sample *s = draw(g, &o);
+        kept += (double)s->edges;
+        seen += (double)s->steps;
+        /* at most 29 coins can win, each bringing one node or two: the rest is induced */
+        assert_true(s->status != GRAPH_SAMPLE_COMPLETE || s->edges >= 15);
+        graph_sample_free(s);
+    }
+    assert_true(kept / seen > .3); /* without induction it would be .1 */
     graph_free(g);
 }
 
@@ -397,16 +531,6 @@ static void loop_erased_walks_give_uniform_trees(void **state)
     assert_int_equal(trees, 8);
     assert_true(chi_square(count, expected, 64) > LEAST_P);
     graph_free(g);
-}
-
-static struct graph *star(uint32_t leaves)
-{
-    uint32_t(*edges)[2] = calloc(leaves, sizeof *edges);
-    for (uint32_t i = 0; i < leaves; i++)
-        edges[i][1] = i + 1;
-    struct graph *g = make_graph(leaves + 1, (const uint32_t(*)[2])edges, leaves, false);
-    free(edges);
-    return g;
 }
 
 /* The number of neighbours that burn, seen on a star lit at its hub. */
@@ -700,9 +824,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(walks_visit_in_proportion_to_degree),
+        cmocka_unit_test(walks_remember_where_they_came_from),
         cmocka_unit_test(metropolis_hastings_is_uniform),
         cmocka_unit_test(jump_restart_and_common_neighbor_as_defined),
         cmocka_unit_test(frontier_walks_edges_uniformly),
+        cmocka_unit_test(frontier_moves_by_degree),
+        cmocka_unit_test(edges_are_drawn_as_named),
+        cmocka_unit_test(partial_induction_keeps_edges_between),
         cmocka_unit_test(nodes_are_drawn_successively),
         cmocka_unit_test(weights_are_unbiased),
         cmocka_unit_test(weights_tend_to_one),
