@@ -457,6 +457,31 @@ static void pps_sampford(void **state)
         assert_true(fabs(joint[11 * 12 + i] - r[i]) < 1e-11);
 }
 
+/* With many units the sums must not lose digits: sum_j pi_ij = n pi_i, and pi_ij < pi_i pi_j. */
+static void sampford_joint_is_stable(void **state)
+{
+    (void)state;
+    enum { N = 300 };
+    static double x[N], pi[N], joint[N * N];
+    static uint64_t all[N];
+    for (int n = 30; n <= 270; n += 120) {
+        for (int i = 0; i < N; i++) {
+            x[i] = exp(sin(i * 1.7)) + 0.05;
+            all[i] = (uint64_t)i;
+        }
+        assert_int_equal(sampling_inclusion(x, N, (uint64_t)n, pi), 0);
+        assert_int_equal(sampling_joint(SAMPLING_PPS_SAMPFORD, pi, N, all, N, joint), 0);
+        for (int i = 0; i < N; i++) {
+            double sum = 0;
+            for (int j = 0; j < N; j++) {
+                sum += joint[i * N + j];
+                assert_true(i == j || joint[i * N + j] <= pi[i] * pi[j] * (1 + 1e-9));
+            }
+            assert_true(fabs(sum - n * pi[i]) < 1e-9 * n);
+        }
+    }
+}
+
 /* Draws so many of so many that no rejection succeeds: only the exact distribution can. */
 static void pps_sampford_exact(void **state)
 {
@@ -677,14 +702,23 @@ static void kmeans(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_samples),     cmocka_unit_test(with_replacement),
-        cmocka_unit_test(systematic),         cmocka_unit_test(bernoulli),
-        cmocka_unit_test(reservoir),          cmocka_unit_test(successive),
-        cmocka_unit_test(weighted_reservoir), cmocka_unit_test(inclusion_probabilities),
-        cmocka_unit_test(pps_systematic),     cmocka_unit_test(pps_brewer),
-        cmocka_unit_test(pps_sampford),       cmocka_unit_test(pps_sampford_exact),
-        cmocka_unit_test(pps_pivotal),        cmocka_unit_test(cube),
-        cmocka_unit_test(allocation),         cmocka_unit_test(kmeans),
+        cmocka_unit_test(random_samples),
+        cmocka_unit_test(with_replacement),
+        cmocka_unit_test(systematic),
+        cmocka_unit_test(bernoulli),
+        cmocka_unit_test(reservoir),
+        cmocka_unit_test(successive),
+        cmocka_unit_test(weighted_reservoir),
+        cmocka_unit_test(inclusion_probabilities),
+        cmocka_unit_test(pps_systematic),
+        cmocka_unit_test(pps_brewer),
+        cmocka_unit_test(pps_sampford),
+        cmocka_unit_test(pps_sampford_exact),
+        cmocka_unit_test(sampford_joint_is_stable),
+        cmocka_unit_test(pps_pivotal),
+        cmocka_unit_test(cube),
+        cmocka_unit_test(allocation),
+        cmocka_unit_test(kmeans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
