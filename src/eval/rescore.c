@@ -233,6 +233,9 @@ static void rebuild_own(const json_t *own, size_t i, struct eval_response *r, st
     const json_t *ll = json_array_get(get(own, "logprobs"), i);
     const json_t *first = json_array_get(get(own, "first_logprobs"), i);
     const json_t *tokens = json_array_get(get(own, "tokens"), i);
+    const json_t *greedy = json_array_get(get(own, "greedy"), i);
+    if (json_is_boolean(greedy)) /* a rolled text's stands nowhere else */
+        r->greedy = json_is_true(greedy);
     if (json_is_number(ll))
         r->logprob = json_number_value(ll);
     if (json_is_number(first))

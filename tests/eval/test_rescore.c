@@ -1,5 +1,6 @@
 /* Rescoring: a run judged again by its own configuration is the same run, for every kind of task;
  * changed metrics and filters change what they should; lm-eval's samples can be judged. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,9 +77,34 @@ static void add_task(struct eval_run_writer *w, const char *name, json_t *config
     eval_task_free(t);
 }
 
-/* A run of some of the built-in tasks: every output type among them. */
+/* A run of some of the built-in tasks, and of two files for the output types that those do not
+ * have: last words and rolled texts. */
 static const char *const names[] = { "facts", "sentiment", "sums", "translation" };
-#define COUNT (sizeof names / sizeof *names)
+#define COUNT (sizeof names / sizeof *names + 2)
+
+static const char last_word[] =
+    "task: last_word\noutput_type: loglikelihood\ntest_split: test\ndataset_path: json\n"
+    "dataset_kwargs:\n  data_files:\n    test: %s\ndoc_to_text: \"{{a}}\"\n"
+    "doc_to_target: \" {{b}}\"\ntarget_delimiter: \"\"\n";
+static const char pages[] =
+    "task: pages\noutput_type: loglikelihood_rolling\ntest_split: test\ndataset_path: json\n"
+    "dataset_kwargs:\n  data_files:\n    test: %s\ndoc_to_text: \"\"\n"
+    "doc_to_target: \"{{a}} {{b}}\"\n";
+static const char rows[] = "{\"a\": \"one two\", \"b\": \"three\"}\n"
+                           "{\"a\": \"a \\u00e9t\\u00e9\\n\", \"b\": \"four\"}\n"
+                           "{\"a\": \"\", \"b\": \"five\"}\n";
+
+/* Writes the two task files and their data beside the run; path: of the one wanted. */
+static void write_task(const char *directory, const char *yaml, char path[400])
+{
+    char data[400], text[2000];
+    base_file_make_directories(directory);
+    snprintf(data, sizeof data, "%s/rows.jsonl", directory);
+    snprintf(path, 400, "%s/%s.yaml", directory, yaml == pages ? "pages" : "last_word");
+    test_write_file(data, rows, sizeof rows - 1);
+    int n = snprintf(text, sizeof text, yaml, data);
+    test_write_file(path, text, (size_t)n);
+}
 
 static void make_run(const char *directory)
 {
@@ -86,8 +112,13 @@ static void make_run(const char *directory)
     json_t *config = run_json("{\"model\": {\"model\": \"m\"}, \"tasks\": {}}");
     json_t *results = json_object();
     must(eval_run_create(&w, directory, config));
-    for (size_t i = 0; i < COUNT; i++)
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         add_task(w, names[i], json_object_get(config, "tasks"), results);
+    char file[400];
+    write_task(directory, last_word, file);
+    add_task(w, file, json_object_get(config, "tasks"), results);
+    write_task(directory, pages, file);
+    add_task(w, file, json_object_get(config, "tasks"), results);
     must(eval_run_finish(w, results));
     eval_run_writer_free(w);
     json_decref(config);
@@ -140,6 +171,17 @@ static void test_same_task_same_run(void **state)
         check_same_samples(a, b, tasks[i]);
     json_decref(results);
     base_free(id);
+    /* the rolled texts' counts came back from the samples: 3 + 3 + 2 words by re.split */
+    const json_t *rolled = json_object_get(eval_run_results(b), "pages");
+    double words = json_number_value(
+               json_object_get(json_object_get(rolled, "word_perplexity"), "value")),
+           bytes = json_number_value(
+               json_object_get(json_object_get(rolled, "byte_perplexity"), "value"));
+    assert_float_equal(log(words) * 8 / (log(bytes) * (13 + 13 + 5)), 1, 1e-12);
+    assert_int_equal(
+        json_integer_value(json_object_get(
+            json_object_get(json_object_get(eval_run_results(b), "last_word"), "perplexity"), "n")),
+        3);
     /* other metrics */
     static const char *const metrics[] = { "acc", "acc_token", "acc_bytes" };
     o.metrics = metrics;
@@ -155,6 +197,57 @@ static void test_same_task_same_run(void **state)
     base_free(id);
     eval_run_close(a);
     eval_run_close(b);
+    run_remove(directory);
+}
+
+/* lm-eval's samples of both, judged again: exp(-mean) of the log-likelihoods, the share of greedy
+ * ones, and exp(-sum / words or bytes). */
+static void test_loglikelihoods_of_lm_eval(void **state)
+{
+    (void)state;
+    static const char *const forms[2] = {
+        "{\"doc_id\": %d, \"doc\": {\"a\": \"one two\", \"b\": \"three\"}, \"target\": \" three\", "
+        "\"arguments\": {\"gen_args_0\": {\"arg_0\": \"one two\", \"arg_1\": \" three\"}}, "
+        "\"resps\": [[[\"%s\", \"%s\"]]], \"filtered_resps\": [[\"%s\", \"%s\"]]}\n",
+        "{\"doc_id\": %d, \"doc\": {\"a\": \"one two\", \"b\": \"three\"}, \"target\": \"one two "
+        "three\", \"arguments\": {\"gen_args_0\": {\"arg_0\": \"one two three\"}}, "
+        "\"resps\": [[\"%s\"]], \"filtered_resps\": [\"%s\"]}\n"
+    };
+    static const char *const ll[3] = { "-1.5", "-2.25", "-0.75" };
+    static const char *const greedy[3] = { "False", "False", "True" };
+    char directory[256], file[340], task[400], out[300], lines[3000];
+    snprintf(directory, sizeof directory, "%s", test_temporary_path("-rescore"));
+    snprintf(out, sizeof out, "%s/out", directory);
+    for (int form = 0; form < 2; form++) {
+        int n = 0;
+        write_task(directory, form ? pages : last_word, task);
+        snprintf(file, sizeof file, "%s/samples_%s_2025-01-01T00-00-00.0.jsonl", directory,
+                 form ? "pages" : "last_word");
+        for (int i = 0; i < 3; i++)
+            n += form ? snprintf(lines + n, sizeof lines - (size_t)n, forms[1], i, ll[i], ll[i])
+                      : snprintf(lines + n, sizeof lines - (size_t)n, forms[0], i, ll[i], greedy[i],
+                                 ll[i], greedy[i]);
+        test_write_file(file, lines, (size_t)n);
+        struct eval_run *r;
+        struct eval_rescore_options o = { .level = 0.95, .task = task };
+        char *id;
+        json_t *results;
+        must(eval_run_open(&r, file, NO_STORE));
+        must(eval_rescore(r, &o, out, &id, &results));
+        const json_t *m = json_object_get(results, form ? "pages" : "last_word");
+#define VALUE(name) json_number_value(json_object_get(json_object_get(m, name), "value"))
+        if (form) {
+            assert_float_equal(VALUE("word_perplexity"), exp(4.5 / 9), 1e-12);
+            assert_float_equal(VALUE("byte_perplexity"), exp(4.5 / 39), 1e-12);
+            assert_float_equal(VALUE("bits_per_byte"), 4.5 / 39 / M_LN2, 1e-12);
+        } else {
+            assert_float_equal(VALUE("perplexity"), exp(1.5), 1e-12);
+            assert_float_equal(VALUE("acc"), 1.0 / 3, 1e-12);
+        }
+        json_decref(results);
+        base_free(id);
+        eval_run_close(r);
+    }
     run_remove(directory);
 }
 
@@ -260,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_task_same_run),
         cmocka_unit_test(test_filters_and_lm_eval),
+        cmocka_unit_test(test_loglikelihoods_of_lm_eval),
         cmocka_unit_test(test_survives_failed_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
