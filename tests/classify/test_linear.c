@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include "support.h"
 #include "base/memory.h"
+#include "base/rng.h"
 #include "classify/linear.h"
 #include <math.h>
 
@@ -163,6 +164,46 @@ static void test_repeatable(void **state)
     }
 }
 
+/* Problems of all scales, C and overlaps: never worse than LIBLINEAR, in few steps. */
+static void test_scales(void **state)
+{
+    (void)state;
+    struct base_rng r = base_rng_make(1, BASE_RNG_USER, 0);
+    for (int k = 0; k < 24; k++) {
+        size_t n = 50 + base_rng_below(&r, k % 8 == 0 ? 9000 : 400);
+        size_t d = 1 + base_rng_below(&r, 20);
+        double scale = pow(10, (double)base_rng_below(&r, 6) - 2), shift = k % 3 ? 0 : 20 * scale;
+        double *v = malloc(n * d * sizeof *v), best = INFINITY, objective = INFINITY;
+        bool *y = malloc(n * sizeof *y);
+        for (size_t i = 0; i < n; i++) {
+            y[i] = i < 2 ? i == 1 : base_rng_below(&r, k % 2 ? 2 : 20) == 0;
+            for (size_t j = 0; j < d; j++)
+                v[i * d + j] = shift + scale * (base_rng_normal(&r) + (y[i] && j < 2 ? k % 4 : 0));
+        }
+        struct classify_matrix m;
+        assert_int_equal(classify_matrix_dense(&m, v, n, d), 0);
+        struct classify_linear_problem p = { &m, y, NULL, { 1, 1 } };
+        struct classify_linear_options o = CLASSIFY_LINEAR_OPTIONS_DEFAULT;
+        struct classify_linear_result result;
+        double w[32];
+        o.c = pow(10, (double)base_rng_below(&r, 7) - 3);
+        o.learner = k % 2 ? CLASSIFY_LOGISTIC : CLASSIFY_SVM;
+        o.tolerance = 1e-9;
+        o.solver = CLASSIFY_SOLVER_LIBLINEAR;
+        assert_int_equal(classify_linear_train(&p, &o, w, &result), 0);
+        best = classify_linear_objective(&p, &o, w);
+        o.solver = CLASSIFY_SOLVER_PRIMAL;
+        assert_int_equal(classify_linear_train(&p, &o, w, &result), 0);
+        objective = classify_linear_objective(&p, &o, w);
+        assert_true(result.converged);
+        assert_in_range(result.iterations, 1, 100);
+        assert_true(objective <= best * (1 + 1e-9));
+        free(v);
+        free(y);
+        classify_matrix_free(&m);
+    }
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -195,9 +236,8 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference),
-        cmocka_unit_test(test_copies),
-        cmocka_unit_test(test_repeatable),
+        cmocka_unit_test(test_reference),  cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_repeatable), cmocka_unit_test(test_scales),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -156,11 +156,56 @@ static void test_table(void **state)
     classify_comparison_free(&c);
 }
 
+/* Logistic regression (LogisticRegression(solver="liblinear")), and all twenty cuisines. */
+static void test_others(void **state)
+{
+    (void)state;
+    NEEDS_RECIPES;
+    static const struct classify_strategy strategies[] = { { CLASSIFY_RESAMPLE_NONE, false },
+                                                           { CLASSIFY_RESAMPLE_NONE, true } };
+    struct classify_compare_options o = {
+        .strategy = strategies,
+        .strategies = 1,
+        .fit = { .linear = CLASSIFY_LINEAR_OPTIONS_DEFAULT },
+        .split = { .kind = CLASSIFY_SPLIT_EVERY, .every = 4 },
+        .repeats = 1,
+        .columns = columns,
+        .bootstrap = { .resamples = 100, .level = .95 },
+    };
+    struct classify_comparison c;
+    o.fit.linear.learner = CLASSIFY_LOGISTIC;
+    assert_int_equal(classify_compare(&c, &data, &o), 0);
+    const double logistic[4] = { 9111, 64, 189, 580 };
+    assert_memory_equal(c.outcome[0].confusion, logistic, sizeof logistic);
+    assert_true(fabs(c.outcome[0].raw.measure[STATS_BRIER].value - 0.01869156446934183) < 2e-6);
+    assert_true(fabs(c.outcome[0].raw.mean - 0.07611244802566294) < 2e-6);
+    classify_comparison_free(&c);
+    struct classify_data all;
+    o.fit.linear.learner = CLASSIFY_SVM;
+    o.strategies = 2;
+    o.columns.positive = NULL;
+    assert_int_equal(classify_data_read(&all, test_shared_path("sampling/recipes/recipes.csv.zst"),
+                                        NULL, &o.columns, &text_options, NULL),
+                     0);
+    assert_int_equal(all.classes, 20);
+    assert_int_equal(classify_compare(&c, &all, &o), 0);
+    const struct stats_metric *none = c.outcome[0].measure, *weights = c.outcome[1].measure;
+    assert_true(fabs(none[CLASSIFY_ACCURACY].value - 0.7892196299275945) < 1.5e-4);
+    assert_true(fabs(none[CLASSIFY_BALANCED_ACCURACY].value - 0.6823139570042895) < 5e-4);
+    assert_true(fabs(none[CLASSIFY_F1_MACRO].value - 0.7091807974117861) < 5e-4);
+    assert_true(fabs(none[CLASSIFY_MCC].value - 0.7647511705245794) < 1.5e-4);
+    assert_true(fabs(weights[CLASSIFY_ACCURACY].value - 0.7727272727272727) < 3e-4);
+    assert_true(fabs(weights[CLASSIFY_MCC].value - 0.7492377213198042) < 3e-4);
+    classify_comparison_free(&c);
+    classify_data_free(&all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_coefficients),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_others),
     };
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
     classify_data_free(&data);

@@ -88,6 +88,17 @@ if seeds > 1:
     for k, r in rates.items():
         r = np.array(r)
         print(k, "TNR %.4f +- %.4f  TPR %.4f +- %.4f" % (r[:, 0].mean(), r[:, 0].std(ddof=1), r[:, 1].mean(), r[:, 1].std(ddof=1)))
+if len(sys.argv) > 4:  # the other values of test_recipes.c
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import accuracy_score, balanced_accuracy_score, brier_score_loss, f1_score, matthews_corrcoef
+
+    q = LogisticRegression(solver="liblinear").fit(x[~test], y[~test]).predict_proba(x[test])[:, 1]
+    print("logistic", confusion_matrix(y[test], q > 0.5).tolist(), brier_score_loss(y[test], q), q.mean())
+    names = np.array([r["cuisine"] for r in rows])
+    for weight in None, "balanced":
+        p = LinearSVC(class_weight=weight).fit(x[~test], names[~test]).predict(x[test])
+        t = names[test]
+        print("cuisines", weight, accuracy_score(t, p), balanced_accuracy_score(t, p), f1_score(t, p, average="macro"), matthews_corrcoef(t, p))
 if len(sys.argv) > 4:  # any fourth word: coefficients at tight tolerance
     for weight in None, "balanced":
         m = LinearSVC(C=1, tol=1e-11, max_iter=10**6, dual=False, class_weight=weight).fit(x[~test], y[~test])
