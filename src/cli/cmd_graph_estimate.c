@@ -310,7 +310,7 @@ static int do_referral(struct result *r, const struct arguments *a)
         same += attribute.code[i] == attribute.code[by];
     }
     if (!rc && pairs && (a->share || !attribute.number)) {
-        snprintf(text, sizeof text, "%.0f %% of the recruits have the %s of their recruiter.",
+        snprintf(text, sizeof text, "%.0f %% of the recruits are as their recruiter in %s.",
                  100 * (double)same / (double)pairs, a->column);
         json_object_set_new(r->json, "same_as_recruiter", json_real((double)same / (double)pairs));
         rc = note(r, text);
