@@ -171,17 +171,21 @@ double profile_date_swap(double seconds)
                       : (double)days_of(c.year, c.day, c.month) * 86400 + c.second + c.fraction;
 }
 
+static bool blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 enum profile_class profile_classify(struct data_cell cell, double *number, uint8_t *flags)
 {
-    static const char blanks[] = " \t\r\n";
     *flags = 0;
     *number = NAN;
     struct data_cell c = cell;
-    while (c.length && strchr(blanks, c.bytes[0])) {
+    while (c.length && blank(c.bytes[0])) {
         c.bytes++;
         c.length--;
     }
-    while (c.length && strchr(blanks, c.bytes[c.length - 1]))
+    while (c.length && blank(c.bytes[c.length - 1]))
         c.length--;
     if (c.length != cell.length)
         *flags |= PROFILE_PADDED;

@@ -182,12 +182,19 @@ static int describe_column(struct sampling_description *d, struct profile *p, si
 
 /* ---- the table ---- */
 
+/* Rows are copied into a batch, and the columns of a batch are worked through one after the other,
+ * or side by side by several threads: a column's table of values stays near, and what a thread does
+ * depends on its column alone. */
+enum { BATCH_ROWS = 4096, BATCH_CELLS = 1 << 18, BATCH_BYTES = 1 << 20, AHEAD = 32 };
 struct scan {
     struct data_table *table;
     struct profile *profile;
     size_t n;
-    uint64_t *hash; /* [n] of the cells of a row */
     struct sampling_repeats repeats;
+    size_t rows, most; /* of the batch */
+    struct base_buffer bytes;
+    uint32_t *offset, *length; /* [n][most] cells in bytes */
+    uint64_t *line, *hash;     /* [most] of the rows */
 };
 
 static int begin(struct scan *s, const struct sampling_describe_options *o)
@@ -195,8 +202,13 @@ static int begin(struct scan *s, const struct sampling_describe_options *o)
     size_t columns = data_table_columns(s->table), n = o->n_columns ? o->n_columns : columns;
     int rc = 0;
     s->profile = base_alloc_zero(n, sizeof *s->profile);
-    s->hash = base_alloc(n, sizeof *s->hash);
-    if (!s->profile || !s->hash)
+    s->most = BATCH_CELLS / (n ? n : 1);
+    s->most = s->most > BATCH_ROWS ? BATCH_ROWS : s->most < 16 ? 16 : s->most;
+    s->hash = base_alloc(s->most, sizeof *s->hash);
+    s->line = base_alloc(s->most, sizeof *s->line);
+    s->offset = base_alloc(n, s->most * sizeof *s->offset);
+    s->length = base_alloc(n, s->most * sizeof *s->length);
+    if (!s->profile || !s->hash || !s->line || !s->offset || !s->length)
         return BASE_E_MEMORY;
     for (size_t i = 0; rc == 0 && i < n; i++) {
         size_t column = i;
@@ -221,6 +233,75 @@ static int begin(struct scan *s, const struct sampling_describe_options *o)
     return rc;
 }
 
+/* One more row for the batch. */
+static int batch_add(struct scan *s, const struct data_cell *cells, struct data_cell raw)
+{
+    const size_t start = s->bytes.length;
+    int rc = base_buffer_append(&s->bytes, raw.bytes, raw.length);
+    s->line[s->rows] = data_table_line(s->table);
+    s->hash[s->rows] = sampling_hash(raw.bytes, raw.length);
+    for (size_t i = 0; rc == 0 && i < s->n; i++) {
+        struct data_cell cell = cells[s->profile[i].column];
+        size_t at = (size_t)((uintptr_t)cell.bytes - (uintptr_t)raw.bytes);
+        bool inside = at <= raw.length && cell.length <= raw.length - at;
+        size_t place = i * s->most + s->rows;
+        s->offset[place] = (uint32_t)(inside ? start + at : s->bytes.length);
+        s->length[place] = (uint32_t)cell.length;
+        if (!inside) /* its quotes were undone elsewhere */
+            rc = base_buffer_append(&s->bytes, cell.bytes, cell.length);
+    }
+    s->rows++;
+    return rc;
+}
+
+static int column_work(struct scan *s, size_t i)
+{
+    struct profile *p = &s->profile[i];
+    uint64_t hash[AHEAD];
+    for (size_t from = 0; from < s->rows; from += AHEAD) {
+        const uint32_t *offset = s->offset + i * s->most + from;
+        const uint32_t *length = s->length + i * s->most + from;
+        size_t n = s->rows - from < AHEAD ? s->rows - from : AHEAD;
+        for (size_t k = 0; k < n; k++)
+            hash[k] = profile_hash(p, (struct data_cell){ s->bytes.data + offset[k], length[k] });
+        for (size_t k = 0; k < n; k++) {
+            struct data_cell cell = { s->bytes.data + offset[k], length[k] };
+            int rc = profile_add(p, s->line[from + k], cell, hash[k]);
+            if (rc)
+                return rc;
+        }
+    }
+    return 0;
+}
+
+static int repeats_work(struct scan *s)
+{
+    int rc = 0;
+    for (size_t k = 0; rc == 0 && k < s->rows; k++)
+        rc = sampling_repeats_add(&s->repeats, s->hash[k]);
+    return rc;
+}
+
+/* The batch into the profiles. */
+static int batch_work(struct scan *s)
+{
+    int rc = 0, threads = s->rows < 512 ? 1 : base_threads();
+    const size_t jobs = s->n + 1;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+    for (size_t j = 0; j < jobs; j++) {
+        int failed = j == 0 ? repeats_work(s) : column_work(s, j - 1);
+        if (failed) {
+#pragma omp atomic write
+            rc = failed;
+        }
+    }
+    s->rows = 0;
+    base_buffer_clear(&s->bytes);
+    if (rc) /* the message may be another thread's */
+        base_error_set(rc, rc == BASE_E_MEMORY ? "out of memory" : "too many values in a column");
+    return rc;
+}
+
 static int read_rows(struct scan *s, struct sampling_description *d,
                      const struct sampling_describe_options *o)
 {
@@ -230,23 +311,21 @@ static int read_rows(struct scan *s, struct sampling_description *d,
     while ((rc = data_table_next(s->table, &cells)) > 0) {
         struct data_cell raw = data_table_raw(s->table);
         d->bytes += raw.length + 1;
-        rc = sampling_repeats_add(&s->repeats, sampling_hash(raw.bytes, raw.length));
-        for (size_t i = 0; i < s->n; i++)
-            s->hash[i] = profile_hash(&s->profile[i], cells[s->profile[i].column]);
-        for (size_t i = 0; rc == 0 && i < s->n; i++)
-            rc = profile_add(&s->profile[i], s->table, cells[s->profile[i].column], s->hash[i]);
-        if (rc)
-            return rc;
-        if ((++d->rows & 0xffff) == 0) {
-            if (base_interrupted())
-                return base_error_set(BASE_E_INTERRUPTED, "interrupted");
-            if (o->on_progress) {
+        d->rows++;
+        rc = batch_add(s, cells, raw);
+        if (rc == 0 && (s->rows == s->most || s->bytes.length >= BATCH_BYTES)) {
+            rc = batch_work(s);
+            if (rc == 0 && base_interrupted())
+                rc = base_error_set(BASE_E_INTERRUPTED, "interrupted");
+            if (rc == 0 && o->on_progress) {
                 data_table_progress(s->table, &done, &total);
                 o->on_progress(o->context, done, total);
             }
         }
+        if (rc)
+            return rc;
     }
-    return rc;
+    return rc ? rc : batch_work(s);
 }
 
 static int duplicates(struct sampling_description *d, const struct scan *s)
@@ -317,6 +396,10 @@ int sampling_describe(struct sampling_description *out, const char *path,
         profile_free(&s.profile[i]);
     base_free(s.profile);
     base_free(s.hash);
+    base_free(s.line);
+    base_free(s.offset);
+    base_free(s.length);
+    base_buffer_free(&s.bytes);
     sampling_repeats_free(&s.repeats);
     data_table_close(s.table);
     if (rc)

@@ -38,11 +38,6 @@ void profile_free(struct profile *p)
     base_buffer_free(&p->keys);
 }
 
-static uint64_t line_now(const struct data_table *table)
-{
-    return table ? data_table_line(table) : 0;
-}
-
 /* ---- totals ---- */
 
 /* Keeps the PROFILE_EXTREMES most extreme different numbers, the most extreme first; sign is 1 for
@@ -66,7 +61,7 @@ static void extreme_add(struct profile_extreme *list, size_t *n, double sign, do
 }
 
 static void numbers_add(struct profile_numbers *s, double x, uint64_t count, uint64_t line,
-                        const struct data_table *table, bool sketch)
+                        bool sketch)
 {
     double n = (double)count, total = (double)(s->n += count), delta = x - s->mean;
     s->mean += delta * n / total;
@@ -74,9 +69,9 @@ static void numbers_add(struct profile_numbers *s, double x, uint64_t count, uin
     if (x < 0)
         s->negative += count;
     if (s->lows < PROFILE_EXTREMES || x <= s->low[s->lows - 1].number)
-        extreme_add(s->low, &s->lows, 1, x, count, line ? line : line_now(table));
+        extreme_add(s->low, &s->lows, 1, x, count, line);
     if (s->highs < PROFILE_EXTREMES || x >= s->high[s->highs - 1].number)
-        extreme_add(s->high, &s->highs, -1, x, count, line ? line : line_now(table));
+        extreme_add(s->high, &s->highs, -1, x, count, line);
     if (!sketch)
         return;
     if (count == 1)
@@ -97,7 +92,7 @@ static int example_add(struct profile *p, enum profile_class class, struct data_
 
 /* Adds `count` cells of one value to the totals. */
 static int absorb(struct profile *p, const struct profile_value *v, uint64_t count,
-                  struct data_cell text, const struct data_table *table, bool sketch)
+                  struct data_cell text, uint64_t line, bool sketch)
 {
     p->cells[v->class] += count;
     p->bytes += v->length * count;
@@ -108,7 +103,6 @@ static int absorb(struct profile *p, const struct profile_value *v, uint64_t cou
     for (uint8_t f = v->flags; f; f &= (uint8_t)(f - 1))
         p->flags[__builtin_ctz(f)] += count;
     if (p->examples[v->class] < PROFILE_EXAMPLES) {
-        uint64_t line = v->line ? v->line : line_now(table);
         int rc = example_add(p, v->class, text, count, line);
         if (rc)
             return rc;
@@ -116,7 +110,7 @@ static int absorb(struct profile *p, const struct profile_value *v, uint64_t cou
     if (v->class == PROFILE_TEXT)
         return 0;
     if (v->class == PROFILE_DATE) {
-        numbers_add(&p->date, v->number, count, v->line, table, sketch);
+        numbers_add(&p->date, v->number, count, line, sketch);
         if (v->number < -2208988800.0 || v->number >= 4133980800.0) /* 1900, 2101 */
             p->date.far_dates += count;
         return p->date.quantiles.rc;
@@ -125,7 +119,7 @@ static int absorb(struct profile *p, const struct profile_value *v, uint64_t cou
         p->number.outside += count;
     if (v->class == PROFILE_DECIMAL && v->number != floor(v->number))
         p->number.fractions += count;
-    numbers_add(&p->number, v->number, count, v->line, table, sketch);
+    numbers_add(&p->number, v->number, count, line, sketch);
     return p->number.quantiles.rc;
 }
 
@@ -248,7 +242,7 @@ static int overflow(struct profile *p)
     for (size_t i = 0; rc == 0 && i < p->n_values; i++) {
         const struct profile_value *v = &p->value[i];
         sampling_distinct_add(p->distinct, v->hash);
-        rc = absorb(p, v, v->count, profile_key(p, v), NULL, true);
+        rc = absorb(p, v, v->count, profile_key(p, v), v->line, true);
     }
     if (rc == 0)
         rc = purge(p);
@@ -257,8 +251,8 @@ static int overflow(struct profile *p)
     return rc;
 }
 
-int profile_add_new(struct profile *p, const struct data_table *table, struct data_cell cell,
-                    uint64_t hash, struct profile_slot *slot)
+int profile_add_new(struct profile *p, uint64_t line, struct data_cell cell, uint64_t hash,
+                    struct profile_slot *slot)
 {
     int rc = 0;
     struct profile_value v;
@@ -279,7 +273,7 @@ int profile_add_new(struct profile *p, const struct data_table *table, struct da
             slot = find(p, hash);
         }
         if (p->exact) {
-            v.line = line_now(table);
+            v.line = line;
             return insert(p, v, cell, slot);
         }
         if (p->n_values == PROFILE_FREQUENT) {
@@ -291,7 +285,7 @@ int profile_add_new(struct profile *p, const struct data_table *table, struct da
             return rc;
     }
     sampling_distinct_add(p->distinct, hash);
-    return absorb(p, &v, 1, cell, table, true);
+    return absorb(p, &v, 1, cell, v.line ? v.line : line, true);
 }
 
 int profile_end(struct profile *p)
@@ -307,7 +301,7 @@ int profile_end(struct profile *p)
                 p->value[i].number = profile_date_swap(p->value[i].number);
     for (size_t i = 0; rc == 0 && p->exact && i < p->n_values; i++) {
         const struct profile_value *v = &p->value[i];
-        rc = absorb(p, v, v->count, profile_key(p, v), NULL, false);
+        rc = absorb(p, v, v->count, profile_key(p, v), v->line, false);
     }
     return rc;
 }

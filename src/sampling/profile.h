@@ -88,11 +88,11 @@ static inline uint64_t profile_hash(const struct profile *p, struct data_cell ce
     __builtin_prefetch(&p->slot[hash & (p->slots - 1)], 1);
     return hash;
 }
-/* One cell and its hash; table is asked for the line when that is needed. */
-int profile_add_new(struct profile *p, const struct data_table *table, struct data_cell cell,
-                    uint64_t hash, struct profile_slot *slot);
-static inline int profile_add(struct profile *p, const struct data_table *table,
-                              struct data_cell cell, uint64_t hash)
+/* One cell, its hash, and the line that its row began in. */
+int profile_add_new(struct profile *p, uint64_t line, struct data_cell cell, uint64_t hash,
+                    struct profile_slot *slot);
+static inline int profile_add(struct profile *p, uint64_t line, struct data_cell cell,
+                              uint64_t hash)
 {
     if (hash == 0) {
         p->missing++;
@@ -107,7 +107,7 @@ static inline int profile_add(struct profile *p, const struct data_table *table,
         slot->count++;
         return 0;
     }
-    return profile_add_new(p, table, cell, hash, slot);
+    return profile_add_new(p, line, cell, hash, slot);
 }
 /* After the last row: totals of an exact column. */
 int profile_end(struct profile *p);
