@@ -56,7 +56,8 @@ static int append_head(struct base_buffer *b, const struct classify_shown *s)
     if (!rc && s->has_text)
         rc = base_buffer_printf(&line, ", %s terms", thousands((double)s->terms));
     else if (!rc)
-        rc = base_buffer_printf(&line, ", %s columns", thousands((double)c->columns));
+        rc = base_buffer_printf(&line, ", %s column%s", thousands((double)c->columns),
+                                c->columns == 1 ? "" : "s");
     if (!rc && c->classes == 2) {
         double yes = 0;
         for (size_t i = 0; i < s->data->rows; i++)

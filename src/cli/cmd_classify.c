@@ -27,7 +27,7 @@ const struct cli_command cli_command_classify = {
         "differences from the first strategy are paired: the same resamples, and McNemar's "
         "test.\n\n"
         "Terms are words as scikit-learn's TfidfVectorizer finds them. Terms and document "
-        "frequencies come of all rows (they know no labels); --fit-on train takes them from the "
+        "frequencies come from all rows (they know no labels); --fit-on train takes them from the "
         "training rows alone. Numbers are standardised (--standardise) by the training rows.\n\n"
         "With --learner logistic probabilities are shown as trained and corrected for what the "
         "strategy did to the classes' shares. --save keeps a classifier trained on all rows; "
