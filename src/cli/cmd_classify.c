@@ -67,7 +67,8 @@ static void job_free(struct job *j)
     classify_words_free(&j->stop);
 }
 
-int classify_list_split(struct classify_list *list, const char *text, const char *option)
+int classify_list_split(struct classify_list *list, const char *text, const char *option,
+                        bool unique)
 {
     *list = (struct classify_list){ 0 };
     if (!text)
@@ -90,7 +91,7 @@ int classify_list_split(struct classify_list *list, const char *text, const char
         if (!used)
             return base_error_set(BASE_E_ARGUMENT, "%s '%s': an empty name in the list", option,
                                   text);
-        for (size_t i = 0; i < list->n; i++)
+        for (size_t i = 0; i < list->n && unique; i++)
             if (strcmp(list->at[i], p) == 0)
                 return base_error_set(BASE_E_ARGUMENT, "%s: '%s' is there twice", option, p);
         list->at[list->n++] = p;
@@ -202,7 +203,7 @@ static int text_options(const struct arguments *a, struct job *j)
 
 static int strategies(const struct arguments *a, struct job *j)
 {
-    int rc = classify_list_split(&j->names, a->compare, "--compare");
+    int rc = classify_list_split(&j->names, a->compare, "--compare", true);
     if (!rc && !(j->strategy = base_alloc(j->names.n, sizeof *j->strategy)))
         rc = BASE_E_MEMORY;
     for (size_t i = 0; i < j->names.n && !rc; i++) {
@@ -235,8 +236,8 @@ static int job_make(const struct arguments *a, struct job *j)
     struct classify_compare_options *o = &j->o;
     int learner = 0, solver = 0, fit_on = 0, rc;
     static const char *const fits[] = { "all", "train" };
-    if ((rc = classify_list_split(&j->numbers, a->numbers, "--columns")) ||
-        (rc = classify_list_split(&j->categories, a->categories, "--categories")) ||
+    if ((rc = classify_list_split(&j->numbers, a->numbers, "--columns", true)) ||
+        (rc = classify_list_split(&j->categories, a->categories, "--categories", true)) ||
         (rc = strategies(a, j)) || (rc = text_options(a, j)) ||
         (rc = choose("--learner", a->learner, classify_learner_names, CLASSIFY_LEARNERS,
                      &learner)) ||

@@ -5,13 +5,14 @@
 #include "classify/model.h"
 #include "cli/cli.h"
 
-/* A list "a,b,c" taken apart. */
+/* A list "a,b,c" taken apart; unique: no item may be there twice. */
 struct classify_list {
     char *text;
     const char **at;
     size_t n;
 };
-int classify_list_split(struct classify_list *list, const char *text, const char *option);
+int classify_list_split(struct classify_list *list, const char *text, const char *option,
+                        bool unique);
 void classify_list_free(struct classify_list *list);
 
 /* How the table's file is to be read: --format, --delimiter. */

@@ -225,7 +225,7 @@ static int prior_make(const struct arguments *a, const struct classify_model *m,
         return failed;
     }
     struct classify_list list;
-    int rc = classify_list_split(&list, a->prior, "--prior");
+    int rc = classify_list_split(&list, a->prior, "--prior", false);
     double sum = 0;
     n = list.n;
     if (!rc && n != k && !(k == 2 && n == 1))

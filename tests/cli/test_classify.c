@@ -148,6 +148,15 @@ static void test_predict(void **state)
                        "\"garam masala, turmeric, ghee\",\"a \"\"b\"\"\",indian,";
     assert_memory_equal(text, head, strlen(head));
     assert_non_null(strstr(text, "\n\"basil, parmesan cheese\",,other,-"));
+    r = test_assay("ingredients\nghee\n", "classify", "predict", model, "-", "--prior", "0.5,0.5",
+                   "--json", NULL);
+    assert_int_equal(r.rc, 0);
+    test_run_free(&r);
+    r = test_assay("ingredients\nghee\n", "classify", "predict", model, "-", "--prior", "0.5,0.6",
+                   NULL);
+    assert_int_equal(r.rc, 1);
+    assert_non_null(strstr(r.err, "add up to 1.1"));
+    test_run_free(&r);
     r = test_assay("note\nx\n", "classify", "predict", model, "-", NULL);
     assert_int_equal(r.rc, 1);
     assert_non_null(strstr(r.err, "ingredients"));
