@@ -5,10 +5,25 @@
 #include <pthread.h>
 #include <string.h>
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* A process forked while another thread loads something must be able to load, too. */
+static void lock_take(void)
+{
+    pthread_mutex_lock(&lock);
+}
+static void lock_give(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+__attribute__((constructor)) static void lock_follow_forks(void)
+{
+    pthread_atfork(lock_take, lock_give, lock_give);
+}
+
 int base_library_load(const char *file, const char *package, const char *const *names,
                       void *functions, size_t n)
 {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     int rc = 0;
     pthread_mutex_lock(&lock);
     void *first = NULL, *handle = NULL;

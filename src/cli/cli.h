@@ -132,6 +132,11 @@ int cli_parse_ids(const char *text, int32_t **ids, size_t *n);
     X("Embeddings", embed_convert)                                                                 \
     X("Embeddings", embed_sentences)                                                               \
     X("Train", train)                                                                              \
+    X("Tools", tools_list)                                                                         \
+    X("Tools", tools_describe)                                                                     \
+    X("Tools", tools_call)                                                                         \
+    X("Tools", audit_verify)                                                                       \
+    X("Tools", redteam)                                                                            \
     X("Tools", schema_validate)                                                                    \
     X("Tools", schema_test_suite)                                                                  \
     X("Measure speed", bench)                                                                      \

@@ -9,6 +9,7 @@
 #include <string.h>
 
 BASE_EMBED(data_example_survey, "examples/survey.csv");
+BASE_EMBED(data_example_weather, "examples/weather.csv");
 BASE_EMBED(data_example_contacts, "examples/contacts.csv");
 BASE_EMBED(data_example_recipes, "examples/recipes.csv");
 BASE_EMBED(data_example_friends, "examples/friends.csv");
@@ -32,6 +33,8 @@ const struct data_builtin data_builtins[] = {
              "those pupils: their club, whether they play an instrument, hours a week"),
     FILE_ROW("stories", "stories.txt", data_example_stories,
              "450 short documents on six subjects, a line each"),
+    FILE_ROW("weather", "weather.csv", data_example_weather,
+             "made-up weather of three places on three days"),
 };
 const size_t data_builtin_count = sizeof data_builtins / sizeof *data_builtins;
 

@@ -1,0 +1,165 @@
+/* tool: what a model may call, and the one way in which it is called.
+ *
+ * A tool is a name, a description, JSON Schemas of its arguments and its result, the capabilities
+ * it declares, and a function. A call is a value (name, arguments, caller) that anything can make:
+ * a model, an MCP client, a person at the terminal. agent_call_run takes every call through the
+ * same steps, and none can be left out:
+ *
+ *   validate arguments -> policy -> rate limit, loops, taint -> approval -> sandboxed worker
+ *   -> validate result -> mark as untrusted -> append to the audit log
+ */
+#ifndef ASSAY_TOOL_H
+#define ASSAY_TOOL_H
+#include <assay/base.h>
+#include <assay/schema.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+/* ---- tools ---- */
+
+/* What a tool may touch; all empty = nothing but its arguments. Annotations (hints to a host) never
+ * grant anything. */
+struct agent_capabilities {
+    const char *const
+        *read; /* files and directories that may be read; ends with NULL; NULL = none */
+    const char *const *write; /* and written */
+    bool network;             /* may connect to other machines */
+    const char *exec;         /* the one program that may be started; NULL = none */
+    unsigned cpu_ms;          /* processor time of one call; 0 = 2,000 */
+    unsigned wall_ms;         /* 0 = 10,000 */
+    size_t memory;            /* bytes beyond what the program has; 0 = 256 MiB */
+    size_t output;            /* bytes of the result as JSON; 0 = 1 MiB */
+};
+struct agent_tool;
+/* Runs inside the worker: a process of its own with no capability but those declared. arguments are
+ * valid. *out: a new JSON value, valid by the output schema where there is one. A failure is a
+ * negative code with base_error_message(), which the caller gets as the call's message. */
+typedef int agent_tool_fn(const struct agent_tool *tool, const json_t *arguments, json_t **out);
+struct agent_tool {
+    const char *name;                       /* [A-Za-z0-9_-], at most 64 */
+    const char *title;                      /* for people; NULL = the name */
+    const char *description;                /* for the model */
+    const char *input;                      /* JSON Schema as text, of an object */
+    const char *output;                     /* of the result; NULL = any */
+    bool read_only, idempotent, open_world; /* annotations */
+    struct agent_capabilities needs;
+    agent_tool_fn *run;
+    void *context; /* the tool's own */
+};
+
+/* A set of tools. Their schemas are compiled when they are added. */
+struct agent_tools;
+int agent_tools_make(struct agent_tools **out);
+void agent_tools_free(struct agent_tools *t); /* NULL is fine */
+/* Copies everything but context and run. BASE_E_ARGUMENT: a name that is none or is taken, a schema
+ * that is not an object's. */
+int agent_tools_add(struct agent_tools *t, const struct agent_tool *tool);
+size_t agent_tools_count(const struct agent_tools *t);
+/* In the order of their names, which does not depend on the order of adding. */
+const struct agent_tool *agent_tools_at(const struct agent_tools *t, size_t i);
+const struct agent_tool *agent_tools_find(const struct agent_tools *t, const char *name);
+enum agent_form { AGENT_FORM_MCP, AGENT_FORM_OPENAI, AGENT_FORM_ANTHROPIC };
+/* The definition as an API wants it, and all of them in the order of names. New values. */
+int agent_tool_export(const struct agent_tools *t, const struct agent_tool *tool,
+                      enum agent_form form, json_t **out);
+int agent_tools_export(const struct agent_tools *t, enum agent_form form, json_t **out);
+
+/* ---- calls ---- */
+
+enum agent_outcome {
+    AGENT_OK,
+    AGENT_UNKNOWN, /* no such tool */
+    AGENT_INVALID, /* the arguments break the schema */
+    AGENT_DENIED,  /* by the policy, or approval was not given */
+    AGENT_LIMITED, /* too many calls in a minute, or the same call again and again */
+    AGENT_FAILED,  /* the tool says that it could not */
+    AGENT_CRASHED, /* the worker died: memory, processor time, a forbidden system call, a fault */
+    AGENT_TIMED_OUT,
+    AGENT_BAD_RESULT, /* the result breaks the tool's output schema, or is too large */
+    AGENT_CANCELLED,
+    AGENT_OUTCOMES
+};
+const char *agent_outcome_name(enum agent_outcome o); /* "ok", "unknown-tool" ... */
+
+struct agent_call {
+    const char *tool;
+    json_t *arguments;   /* borrowed */
+    const char *caller;  /* who asks: "terminal", "mcp:CLIENT", "model:NAME" */
+    const char *session; /* calls of one conversation, for taint and loops; NULL = on its own */
+    /* Asked about every 20 ms while the worker runs; true ends the call. NULL = never. */
+    bool (*cancelled)(void *context);
+    void *context;
+};
+struct agent_result {
+    enum agent_outcome outcome;
+    json_t *value; /* what the tool returned: untrusted, whatever it says. NULL unless ok */
+    char *message; /* why not, or a warning; NULL = nothing to say */
+    double seconds, cpu_seconds;
+};
+void agent_result_free(struct agent_result *r);
+
+/* ---- policy ---- */
+
+enum agent_action { AGENT_ALLOW, AGENT_ASK, AGENT_DENY };
+struct agent_policy;
+/* A YAML (or JSON) file; docs/safety.md has its keys. Unknown keys are BASE_E_FORMAT: a policy that
+ * is not understood must not be followed in part. */
+int agent_policy_load(struct agent_policy **out, const char *path);
+int agent_policy_parse(struct agent_policy **out, const char *text, size_t bytes, const char *name);
+void agent_policy_free(struct agent_policy *p); /* NULL is fine */
+
+/* ---- audit ---- */
+
+/* A log of JSON lines, each with the SHA-256 of itself and of the line before, appended under a
+ * file lock with one write and fdatasync; several processes may share a file. */
+struct agent_audit;
+int agent_audit_open(struct agent_audit **out, const char *path);
+void agent_audit_close(struct agent_audit *a); /* NULL is fine */
+struct agent_audit_report {
+    uint64_t lines;
+    char head[65];      /* hash of the last line: keep it elsewhere and a cut end is found, too */
+    uint64_t first_bad; /* line number, 0 = none */
+    char *problem;      /* base_free; NULL = whole */
+};
+/* 0 when the file could be read, whole or not. head (may be NULL): a hash that must be among the
+ * lines'. */
+int agent_audit_verify(const char *path, const char *head, struct agent_audit_report *out);
+
+/* ---- the gate ---- */
+
+/* Whether this call may be made: reason says why it is asked. */
+typedef bool agent_approve_fn(void *context, const struct agent_tool *tool, const json_t *arguments,
+                              const char *reason);
+struct agent_gate_options {
+    const struct agent_policy *policy; /* NULL: tools that write, run programs or use the network
+                                          are asked for, the others allowed */
+    struct agent_audit *audit;         /* NULL = none */
+    agent_approve_fn *approve;         /* NULL = what needs approval is denied */
+    void *approve_context;
+};
+/* Tools, policy and log, and what sessions have done so far. */
+struct agent_gate;
+int agent_gate_make(struct agent_gate **out, const struct agent_tools *tools,
+                    const struct agent_gate_options *options);
+void agent_gate_free(struct agent_gate *g); /* NULL is fine */
+/* Makes the call and fills *result (agent_result_free). Negative only when memory is out or the
+ * audit log cannot be written: then *result is empty. Thread-safe. */
+int agent_call_run(struct agent_gate *g, const struct agent_call *call,
+                   struct agent_result *result);
+
+/* ---- the sandbox ---- */
+
+/* What this machine gives: {"landlock": ABI, "seccomp", "user_namespaces", "network_namespaces",
+ * "missing": [..]}. */
+json_t *agent_sandbox_describe(void);
+
+/* ---- the built-in tools ---- */
+
+struct agent_builtin_options {
+    const char *weather; /* table with the columns place and date; NULL = no weather tool */
+    const char *files;   /* directory that may be read; NULL = no file tools */
+};
+/* The calculator always; the others as options give them ground. The paths are borrowed for as long
+ * as t lives. */
+int agent_tools_add_builtin(struct agent_tools *t, const struct agent_builtin_options *options);
+#endif

@@ -1,0 +1,13 @@
+/* Attacks on the gate and the sandbox, and what stopped each. */
+#ifndef AGENT_REDTEAM_H
+#define AGENT_REDTEAM_H
+#include <assay/tool.h>
+
+struct agent_redteam {
+    unsigned tried, stopped;
+    json_t *attacks; /* {"group", "attack", "stopped", "how"}; json_decref */
+};
+/* Runs all of them, in a directory of their own under $TMPDIR; calls are written to audit (may be
+ * NULL). An error is only what kept the suite itself from running. */
+int agent_redteam_run(struct agent_audit *audit, struct agent_redteam *out);
+#endif
