@@ -42,6 +42,8 @@ struct embed_corpus {
     uint64_t *start;           /* [documents + 1] */
     struct embed_words *words; /* words.h */
     uint64_t capacity, document_capacity;
+    uint64_t spill; /* from so many tokens on they stand in a nameless file, see corpus.c */
+    int file;       /* that file, -1 = none: tokens are in memory */
 };
 enum embed_encoding { EMBED_UTF8, EMBED_LATIN1 };
 struct embed_corpus_options {

@@ -1,6 +1,10 @@
 /* A corpus in memory: every token as the number of its word, four bytes each, and where documents
  * begin. Words are numbered as they first appear, so that a resample's vocabulary can be counted
- * without reading text again. */
+ * without reading text again.
+ *
+ * From SPILL tokens on (1 GiB) they stand in a nameless file in $TMPDIR (or /var/tmp) that is
+ * mapped into memory: the system keeps of it what fits, and training reads it from end to end. So a
+ * corpus may be larger than memory; its vocabulary may not. */
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -8,8 +12,14 @@
 #include "embed/words.h"
 #include <assay/data.h>
 #include <assay/embed.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#define SPILL ((uint64_t)1 << 28) /* tokens */
 #define MAX_DOCUMENT                                                                               \
     ((size_t)1 << 30) /* bytes of one document: a guard against a missing line end */
 
@@ -20,6 +30,8 @@ int embed_corpus_new(struct embed_corpus **out)
     if (!c)
         return BASE_E_MEMORY;
     c->document_capacity = 64;
+    c->spill = SPILL;
+    c->file = -1;
     c->start = base_alloc_zero(c->document_capacity + 1, sizeof *c->start);
     if (!c->start || embed_words_new(&c->words)) {
         embed_corpus_free(c);
@@ -33,7 +45,12 @@ void embed_corpus_free(struct embed_corpus *c)
 {
     if (!c)
         return;
-    base_free(c->token);
+    if (c->file >= 0) {
+        munmap(c->token, c->capacity * sizeof *c->token);
+        close(c->file);
+    } else {
+        base_free(c->token);
+    }
     base_free(c->start);
     embed_words_free(c->words);
     base_free(c);
@@ -49,15 +66,58 @@ int64_t embed_corpus_find(const struct embed_corpus *c, const char *word)
     return embed_words_find(c->words, word, strlen(word));
 }
 
+/* Room for `room` tokens in the file, which is made when there is none yet. */
+static int grow_file(struct embed_corpus *c, uint64_t room)
+{
+    const char *directory = getenv("TMPDIR");
+    const size_t bytes = room * sizeof *c->token;
+    int file = c->file;
+    if (!directory || !*directory)
+        directory = "/var/tmp";
+    if (file < 0 && (file = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) < 0)
+        return base_error_set(BASE_E_IO, "%s: cannot make a temporary file for the corpus: %s",
+                              directory, strerror(errno));
+    /* posix_fallocate, so that a full disk is an error here and no signal later */
+    const int failed = posix_fallocate(file, 0, (off_t)bytes);
+    void *map = failed ? MAP_FAILED
+                : c->file >= 0
+                    ? mremap(c->token, c->capacity * sizeof *c->token, bytes, MREMAP_MAYMOVE)
+                    : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (map == MAP_FAILED) {
+        const int code = failed ? failed : errno;
+        if (c->file < 0)
+            close(file);
+        return base_error_set(BASE_E_IO,
+                              "%s: no room for a corpus of %llu tokens: %s (TMPDIR "
+                              "names another place)",
+                              directory, (unsigned long long)c->tokens, strerror(code));
+    }
+    if (c->file < 0) {
+        if (c->tokens)
+            memcpy(map, c->token, c->tokens * sizeof *c->token);
+        base_free(c->token);
+    }
+    c->file = file;
+    c->token = map;
+    c->capacity = room;
+    return 0;
+}
+
 static int push(struct embed_corpus *c, uint32_t token)
 {
     if (c->tokens == c->capacity) {
         const uint64_t room = c->capacity ? c->capacity * 2 : 4096;
-        uint32_t *wide = base_realloc(c->token, room, sizeof *wide);
-        if (!wide)
-            return BASE_E_MEMORY;
-        c->token = wide;
-        c->capacity = room;
+        if (room > c->spill) {
+            int rc = grow_file(c, room);
+            if (rc)
+                return rc;
+        } else {
+            uint32_t *wide = base_realloc(c->token, room, sizeof *wide);
+            if (!wide)
+                return BASE_E_MEMORY;
+            c->token = wide;
+            c->capacity = room;
+        }
     }
     c->token[c->tokens++] = token;
     return 0;

@@ -213,6 +213,34 @@ static void test_files(void **state)
     embed_corpus_free(c);
 }
 
+/* A corpus that does not stay in memory is the same corpus. */
+static void test_spill(void **state)
+{
+    (void)state;
+    struct embed_corpus *a = NULL, *b = NULL;
+    const struct embed_corpus_options how = { .tokens = EMBED_TOKENS_GENSIM };
+    const long live = base_alloc_live();
+    assert_int_equal(embed_corpus_new(&a), 0);
+    assert_int_equal(embed_corpus_new(&b), 0);
+    b->spill = 5000;
+    assert_int_equal(embed_corpus_read(a, "builtin:stories", &how), 0);
+    assert_int_equal(embed_corpus_read(b, "builtin:stories", &how), 0);
+    assert_int_equal(a->file, -1);
+    assert_true(b->file >= 0);
+    assert_int_equal(a->tokens, b->tokens);
+    assert_memory_equal(a->token, b->token, a->tokens * sizeof *a->token);
+    embed_corpus_free(b);
+    setenv("TMPDIR", "/nonexistent", 1);
+    assert_int_equal(embed_corpus_new(&b), 0);
+    b->spill = 5000;
+    assert_int_equal(embed_corpus_read(b, "builtin:stories", &how), BASE_E_IO);
+    assert_non_null(strstr(base_error_message(), "/nonexistent: cannot make a temporary file"));
+    unsetenv("TMPDIR");
+    embed_corpus_free(a);
+    embed_corpus_free(b);
+    assert_int_equal(base_alloc_live(), live);
+}
+
 static void test_allocation(void **state)
 {
     (void)state;
@@ -235,10 +263,15 @@ static void test_allocation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gensim),           cmocka_unit_test(test_simple_and_plain),
-        cmocka_unit_test(test_stop_words),       cmocka_unit_test(test_stems),
-        cmocka_unit_test(test_bad_bytes),        cmocka_unit_test(test_lee),
-        cmocka_unit_test(test_lee_preprocessed), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_gensim),
+        cmocka_unit_test(test_simple_and_plain),
+        cmocka_unit_test(test_stop_words),
+        cmocka_unit_test(test_stems),
+        cmocka_unit_test(test_bad_bytes),
+        cmocka_unit_test(test_lee),
+        cmocka_unit_test(test_lee_preprocessed),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_spill),
         cmocka_unit_test(test_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
