@@ -206,15 +206,16 @@ static void killed(void **state)
     const char *whole = test_temporary_path(""), *dir = test_temporary_path("");
     static const char *const tasks = "facts,sentiment,counting,translation";
     int status;
-    json_t *first = run(&status, "%s eval -m builtin:tiny -t %s -o %s --store none --json", assay(),
-                        tasks, whole);
+    json_t *first =
+        run(&status, "%s eval -m builtin:tiny -t %s --limit 100 -o %s --store none --json", assay(),
+            tasks, whole);
     assert_int_equal(status, 0);
     pid_t child = fork();
     if (child == 0) {
         int null = open("/dev/null", O_WRONLY);
         dup2(null, 1);
-        execl(assay(), "assay", "eval", "-m", "builtin:tiny", "-t", tasks, "-o", dir, "--store",
-              "none", "--json", "--quiet", (char *)NULL);
+        execl(assay(), "assay", "eval", "-m", "builtin:tiny", "-t", tasks, "--limit", "100", "-o",
+              dir, "--store", "none", "--json", "--quiet", (char *)NULL);
         _exit(127);
     }
     for (int i = 0; i < 20000 && journal_bytes(dir) == 0; i++) {
@@ -223,8 +224,9 @@ static void killed(void **state)
     }
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
-    json_t *again = run(&status, "%s eval -m builtin:tiny -t %s -o %s --store none --json", assay(),
-                        tasks, dir);
+    json_t *again =
+        run(&status, "%s eval -m builtin:tiny -t %s --limit 100 -o %s --store none --json", assay(),
+            tasks, dir);
     assert_int_equal(status, 0);
     assert_true(json_integer_value(at(again, "runner", "from_journal", NULL)) > 0);
     assert_true(json_equal(json_object_get(again, "results"), json_object_get(first, "results")));

@@ -4,42 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <cmocka.h>
-#include "support.h"
-
-static json_t *run_json(char *const *arguments)
-{
-    char *argv[40] = { NULL };
-    const char *program = getenv("ASSAY_PROGRAM");
-    int n = 0;
-    argv[n++] = (char *)(program && *program ? program : "./assay");
-    while (*arguments)
-        argv[n++] = *arguments++;
-    argv[n++] = "--json";
-    struct test_run r = test_spawn(argv, NULL);
-    json_t *o = r.rc == 0 ? test_run_json(&r) : NULL;
-    if (!o)
-        fail_msg("exit %d: %.300s", r.rc, r.err);
-    test_run_free(&r);
-    return o;
-}
-#define RUN(...) run_json((char *const[]){ __VA_ARGS__, NULL })
-
-/* Exit code, nothing on standard output, one line on standard error that holds `message`. */
-static void refused_(int rc, const char *message, char *const *arguments)
-{
-    char *argv[40] = { NULL };
-    const char *program = getenv("ASSAY_PROGRAM");
-    int n = 0;
-    argv[n++] = (char *)(program && *program ? program : "./assay");
-    while (*arguments)
-        argv[n++] = *arguments++;
-    struct test_run r = test_spawn(argv, NULL);
-    if (r.rc != rc || r.out_bytes || !strstr(r.err, message))
-        fail_msg("%s: exit %d (wanted %d), stdout %zu bytes, stderr: %.300s (wanted: %s)", argv[1],
-                 r.rc, rc, r.out_bytes, r.err, message);
-    test_run_free(&r);
-}
-#define REFUSED(rc, message, ...) refused_(rc, message, (char *const[]){ __VA_ARGS__, NULL })
+#include "cli_support.h"
 
 /* A number at a path of keys ("difference.log_odds.ci.0"). */
 static double at(const json_t *o, const char *path)
@@ -59,7 +24,7 @@ static double at(const json_t *o, const char *path)
 static void exact_beats_paraphrase(void **state)
 {
     (void)state;
-    json_t *o = RUN("memorize", "-m", "builtin:tiny", "models/heldout/facts.jsonl");
+    json_t *o = RUN("memorize", "-m", "builtin:tiny", "models/heldout/facts.jsonl", "--json");
     assert_true(at(o, "items") == 435 && at(o, "clusters") == 287 && at(o, "paired") == 435);
     assert_true(at(o, "difference.log_odds.ci.0") > 0.4);
     assert_true(at(o, "ratio.ci.0") > 1.1 && at(o, "ratio.value") < 1.5);
@@ -77,7 +42,7 @@ static void exact_beats_paraphrase(void **state)
 static void what_is_told_more_is_kept_better(void **state)
 {
     (void)state;
-    json_t *o = RUN("memorize", "-m", "builtin:tiny", "models/heldout/lockers.jsonl");
+    json_t *o = RUN("memorize", "-m", "builtin:tiny", "models/heldout/lockers.jsonl", "--json");
     json_t *doses = json_object_get(o, "doses");
     assert_int_equal(json_array_size(doses), 6);
     assert_true(at(doses, "0.extracted") == 0 && at(doses, "5.extracted") == 8);
@@ -90,17 +55,18 @@ static void what_is_told_more_is_kept_better(void **state)
 static void baseline_warns(void **state)
 {
     (void)state;
-    json_t *o = RUN("memorize", "texts", "-m", "builtin:tiny", "--members",
-                    "models/heldout/facts.jsonl", "--text", "{seen_prompt} {answer}.", "--others",
-                    "models/heldout/sentiment.jsonl", "--others-text", "text", "--k", "20");
+    json_t *o =
+        RUN("memorize", "texts", "-m", "builtin:tiny", "--members", "models/heldout/facts.jsonl",
+            "--text", "{seen_prompt} {answer}.", "--others", "models/heldout/sentiment.jsonl",
+            "--others-text", "text", "--k", "20", "--limit", "160", "--json");
     assert_true(json_is_true(json_object_get(o, "baseline_does_as_well")));
     assert_non_null(strstr(json_string_value(json_object_get(o, "warning")), "no evidence"));
     assert_true(at(o, "baseline.auc") > 0.99);
     json_decref(o);
     o = RUN("memorize", "texts", "-m", "builtin:tiny", "--members", "models/heldout/facts.jsonl",
             "--text", "{seen_prompt} {answer}.", "--others", "models/heldout/facts.jsonl",
-            "--others-text", "{prompt} {answer}.", "--k", "20", "--reference",
-            "builtin:tiny-early");
+            "--others-text", "{prompt} {answer}.", "--k", "20", "--reference", "builtin:tiny-early",
+            "--limit", "160", "--json");
     assert_true(json_is_false(json_object_get(o, "baseline_does_as_well")));
     const json_t *scores = json_object_get(o, "scores");
     assert_int_equal(json_object_size(scores), 6);
@@ -118,7 +84,7 @@ static void contamination_finds_its_own(void **state)
     snprintf(dirty, sizeof dirty, "%s", test_temporary_path(".dirty"));
     json_t *o = RUN("contamination", "--ngram", "6", "--field", "{prompt} {answer}", "--clean-out",
                     clean, "--exclude-out", dirty, "models/heldout/facts.jsonl",
-                    "models/heldout/facts.jsonl", "--corpus-field", "{prompt} {answer}");
+                    "models/heldout/facts.jsonl", "--corpus-field", "{prompt} {answer}", "--json");
     assert_true(at(o, "dirty") == at(o, "judged") && at(o, "judged") + at(o, "too_short") == 435);
     assert_true(at(o, "ci.1") == 1 && at(o, "runs") == at(o, "runs_hit"));
     json_decref(o);
@@ -127,7 +93,7 @@ static void contamination_finds_its_own(void **state)
     unlink(clean);
     unlink(dirty);
     o = RUN("contamination", "--field", "words", "models/heldout/counting.jsonl",
-            "models/heldout/facts.jsonl", "--corpus-field", "prompt");
+            "models/heldout/facts.jsonl", "--corpus-field", "prompt", "--json");
     assert_true(at(o, "dirty") == 0);
     json_decref(o);
     REFUSED(2, "at least one CORPUS", "contamination", "models/heldout/facts.jsonl");
@@ -143,7 +109,7 @@ static void mixes_change_the_score(void **state)
     char plot[512];
     snprintf(plot, sizeof plot, "%s", test_temporary_path(".svg"));
     json_t *o = RUN("mix", "--mix", "easy=0.8,hard=0.2", "--mix", "uniform", "--target", "hard=1",
-                    "easy=90%:500", "hard=40%:100", "--plot", plot);
+                    "easy=90%:500", "hard=40%:100", "--plot", plot, "--json");
     assert_true(fabs(at(o, "mixes.0.scores.0.mean") - 0.8) < 1e-12);
     assert_true(fabs(at(o, "mixes.1.scores.0.mean") - 0.65) < 1e-12);
     assert_true(at(o, "models.0.true_average") == 0.4);
@@ -160,7 +126,7 @@ static void mixes_change_the_score(void **state)
     snprintf(b, sizeof b, "%s", test_temporary_path(".csv"));
     test_write_file(a, first, strlen(first));
     test_write_file(b, second, strlen(second));
-    o = RUN("mix", "--mix", "uniform", a, b);
+    o = RUN("mix", "--mix", "uniform", a, b, "--json");
     assert_true(fabs(at(o, "mixes.0.comparison.difference") - 0.05) < 1e-12);
     assert_true(fabs(at(o, "mixes.0.comparison.categories.x.a_ahead_for_weight.0") - 1.0 / 3) <
                 1e-12);

@@ -6,45 +6,10 @@
 #include <stdarg.h>
 #include <string.h>
 #include <cmocka.h>
+#include "cli_support.h"
 #include "tiny_model.h"
 
-static json_t *run_json(const char *input, char *const *arguments)
-{
-    char *argv[40] = { NULL };
-    const char *program = getenv("ASSAY_PROGRAM");
-    int n = 0;
-    argv[n++] = (char *)(program && *program ? program : "./assay");
-    while (*arguments)
-        argv[n++] = *arguments++;
-    struct test_run r = test_spawn(argv, input);
-    json_t *o = r.rc == 0 ? test_run_json(&r) : NULL;
-    if (!o)
-        fail_msg("exit %d: %.200s", r.rc, r.err);
-    test_run_free(&r);
-    return o;
-}
-#define RUN(...)           run_json(NULL, (char *const[]){ __VA_ARGS__, NULL })
-#define RUN_INPUT(in, ...) run_json(in, (char *const[]){ __VA_ARGS__, NULL })
-#define MODEL              "-m", (char *)test_tiny_model(), "--json"
-
-/* Exit code, nothing on standard output, one line on standard error that holds `message`. */
-static void refused_(int rc, const char *message, char *const *arguments)
-{
-    char *argv[40] = { NULL };
-    const char *program = getenv("ASSAY_PROGRAM");
-    int n = 0;
-    argv[n++] = (char *)(program && *program ? program : "./assay");
-    while (*arguments)
-        argv[n++] = *arguments++;
-    struct test_run r = test_spawn(argv, NULL);
-    if (r.rc != rc || r.out_bytes || !strstr(r.err, message))
-        fail_msg("%s: exit %d (wanted %d), stdout %zu bytes, stderr: %.300s (wanted: %s)", argv[1],
-                 r.rc, rc, r.out_bytes, r.err, message);
-    if (rc == 1 && strchr(r.err, '\n') != r.err + r.err_bytes - 1)
-        fail_msg("%s: not one line: %.300s", argv[1], r.err);
-    test_run_free(&r);
-}
-#define REFUSED(rc, message, ...) refused_(rc, message, (char *const[]){ __VA_ARGS__, NULL })
+#define MODEL "-m", (char *)test_tiny_model(), "--json"
 
 static double number(const json_t *o, const char *key)
 {
