@@ -31,15 +31,21 @@ static inline void scan_load(struct data_table *t, size_t base)
 #ifdef __SSE2__
     const __m128i d = _mm_set1_epi8((char)t->delimiter), q = _mm_set1_epi8((char)quote);
     const __m128i lf = _mm_set1_epi8('\n'), cr = _mm_set1_epi8('\r');
-    for (int i = 0; i < 4; i++) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
-        __m128i c = _mm_cmpeq_epi8(x, d);
-        __m128i m = _mm_or_si128(_mm_or_si128(c, _mm_cmpeq_epi8(x, q)),
-                                 _mm_or_si128(_mm_cmpeq_epi8(x, lf), _mm_cmpeq_epi8(x, cr)));
-        cells |= (uint64_t)(unsigned)_mm_movemask_epi8(c) << 16 * i;
-        special |= (uint64_t)(unsigned)_mm_movemask_epi8(m) << 16 * i;
-        high |= (uint64_t)(unsigned)_mm_movemask_epi8(x) << 16 * i;
-    }
+#define SIXTEEN(i)                                                                                 \
+    do {                                                                                           \
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * (i)));                \
+        __m128i c = _mm_cmpeq_epi8(x, d);                                                          \
+        __m128i m = _mm_or_si128(_mm_or_si128(c, _mm_cmpeq_epi8(x, q)),                            \
+                                 _mm_or_si128(_mm_cmpeq_epi8(x, lf), _mm_cmpeq_epi8(x, cr)));      \
+        cells |= (uint64_t)(unsigned)_mm_movemask_epi8(c) << 16 * (i);                             \
+        special |= (uint64_t)(unsigned)_mm_movemask_epi8(m) << 16 * (i);                           \
+        high |= (uint64_t)(unsigned)_mm_movemask_epi8(x) << 16 * (i);                              \
+    } while (0)
+    SIXTEEN(0); /* one by one: gcc 12 does not unroll them at -O2 */
+    SIXTEEN(1);
+    SIXTEEN(2);
+    SIXTEEN(3);
+#undef SIXTEEN
 #else
     for (int i = 0; i < 64; i++) {
         unsigned char c = p[i];
