@@ -21,7 +21,7 @@ const struct cli_command cli_command_estimate = {
         "each value of a column as a domain; --where restricts everything to one. --poststratify "
         "and --rake adjust the weights to known population totals, and the errors with them.\n\n"
         "  assay sample stratified --by region -n 200 builtin:survey | assay estimate mean --var "
-        "income -\n"
+        "hours -\n"
         "  assay estimate total schools.csv --var enroll --psu district,school --fpc n1,n2\n"
         "  assay estimate proportion sample.csv --var treatment --by region",
     .run = run,

@@ -1,5 +1,6 @@
 # Values of R's package survey for tests/stats/test_survey.c.
 #   Rscript tests/oracle/survey.R ../shared/data/sampling/rsurvey > tests/stats/survey_values.h
+#   clang-format -i tests/stats/survey_values.h
 # Needs R with survey (4.1.1 was used). The CSV files are survey's own data sets (api, election).
 suppressMessages(library(survey))
 dir <- commandArgs(TRUE)[1]
