@@ -244,7 +244,7 @@ int graph_pagerank(const struct graph *g, const struct graph_pagerank_options *o
     memcpy(r, s.restart, n * sizeof *r);
     for (int round = 0; round < REFINEMENTS; round++) {
         /* not to the end of double: three digits more cost a pass of the residual */
-        double small = round ? 1e-3 : 1e-11;
+        double small = round ? 1e-3 : fmax(1e-11, o->tolerance / 100);
         if ((rc = g->directed ? solve_sweeps(&s, r, e, small) : solve_gradients(&s, r, e, small)))
             goto out;
         sum = 0;

@@ -172,6 +172,7 @@ int sample_by_pagerank(struct sampler *s)
     if (!p)
         return BASE_E_MEMORY;
     how.damping = s->o->damping;
+    how.tolerance = 1e-7; /* no draw can tell; the same p stand in draw and weights */
     int rc = graph_pagerank(s->given, &how, p, NULL);
     if (rc == 0)
         rc = draw_by(s, p);

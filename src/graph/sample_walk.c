@@ -237,6 +237,7 @@ static int walk_mass(const struct walk *w, double *mass)
         return 0;
     how.damping = 1 - (o->method == GRAPH_JUMP ? o->jump_p : o->restart_p);
     how.restart = w->homes;
+    how.tolerance = w->homes ? 1e-12 : 1e-7; /* of the sum, or of each */
     return graph_pagerank(g, &how, mass, NULL);
 }
 
