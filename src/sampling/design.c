@@ -316,7 +316,10 @@ static int say_design(struct sampling_survey *s, const struct stats_survey_desig
         SAY(", %s form", d->yates_grundy ? "Yates and Grundy's" : "Horvitz and Thompson's");
     const size_t first = how->poststratify != NULL;
     for (size_t i = 0; i < s->n_totals; i++)
-        SAY("%s%s", i < first ? "; post-stratified by " : i == first ? "; raked to " : " and ",
+        SAY("%s%s",
+            i < first    ? "; post-stratified by "
+            : i == first ? "; raked to "
+                         : " and ",
             s->totals[i].name);
     if (d->lonely != STATS_LONELY_FAIL)
         SAY("; single units: %s", stats_lonely_names[d->lonely]);
