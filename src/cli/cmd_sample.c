@@ -102,6 +102,8 @@ static int options_of(const struct arguments *a, struct sampling_options *o)
                       &allocation)) ||
         (rc = name_of("using", a->using_, sampling_pps_names, SAMPLING_PPS_METHODS, &pps)))
         return rc;
+    if (a->joint && a->shuffle)
+        return cli_usage(self, "--joint is in the order of the rows: not with --shuffle");
     if (a->using_ && o->method != SAMPLING_PPS)
         return cli_usage(self, "--using is for pps");
     o->n = (uint64_t)a->n;
