@@ -26,8 +26,8 @@ const struct cli_command cli_command_graph_sample = {
         "and the summary says why; --exhausted restart goes on from a random node elsewhere. "
         "A directed graph is walked both ways; the sample keeps the directions.\n\n"
         "  assay graph sample random-walk -n 500 --seed 1 edges.csv -o sample.csv\n"
-        "  assay graph sample metropolis-hastings --steps 100000 --burn-in 1000 --nodes n.csv "
-        "edges.csv.gz -o walk.graphml\n"
+        "  assay graph sample metropolis-hastings --steps 100000 --nodes n.csv edges.csv.gz "
+        "-o walk.graphml\n"
         "  assay graph sample forest-fire --p 0.7 --burn leskovec --frac 0.1 --json edges.csv",
     .run = run,
 };
