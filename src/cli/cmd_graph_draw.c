@@ -22,8 +22,8 @@ const struct cli_command cli_command_graph_draw = {
         "Large graphs (above 10,000 nodes) are refused: draw a sample.\n\n"
         "  assay graph draw builtin:friends -o friends.svg\n"
         "  assay graph draw builtin:friends --attributes builtin:people --color club -o clubs.png\n"
-        "  assay graph sample snowball -n 200 --k 5 edges.csv -o s.graphml && assay graph draw "
-        "s.graphml --dark -o s.pdf",
+        "  assay graph sample snowball -n 200 --k 5 edges.csv -o s.graphml\n"
+        "  assay graph draw s.graphml --dark -o s.pdf",
     .run = run,
 };
 static const struct cli_command *const self = &cli_command_graph_draw;
