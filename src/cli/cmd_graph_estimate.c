@@ -33,8 +33,8 @@ const struct cli_command cli_command_graph_estimate = {
         "  assay graph estimate 1.csv 2.csv 3.csv 4.csv 5.csv --attributes builtin:people --column "
         "plays\n"
         "  assay graph estimate --referral rds.csv --recruiter by --degree knows --column job\n"
-        "  assay graph estimate --scale-up survey.csv --population 1e6 --known nurses=8000 --known "
-        "twins=21000 --hidden homeless",
+        "  assay graph estimate --scale-up survey.csv --population 1e6 --known nurses=8000 "
+        "--hidden homeless",
     .run = run,
 };
 static const struct cli_command *const self = &cli_command_graph_estimate;
