@@ -102,8 +102,9 @@ struct sampling_margins_options {
     double level;
     enum stats_survey_interval interval;
     struct sampling_design design;
-    bool fpc; /* the population is finite and the sample drawn from it without replacement: a
-                 design without fpc of its own gets its number of rows as one */
+    /* The sample was drawn from the population without replacement, in equal chances: its size is
+     * the fpc. BASE_E_ARGUMENT when the design has strata, clusters or an fpc of its own. */
+    bool fpc;
 };
 #define SAMPLING_MARGINS_DEFAULT                                                                   \
     {                                                                                              \

@@ -409,8 +409,14 @@ int sampling_survey_build(struct sampling_survey *s, const struct sampling_desig
         d.joint_matrix = matrix;
         d.stage[0] = (struct stats_survey_stage){ 0 };
     }
-    bool finite_by_caller = s->population > 0 && !d.stage[0].fpc && d.joint == STATS_JOINT_NONE &&
-                            !d.stage[0].psu && !d.stage[0].stratum;
+    bool finite_by_caller = s->population > 0;
+    if (finite_by_caller && (d.stage[0].fpc || d.joint != STATS_JOINT_NONE || d.stage[0].stratum ||
+                             s->n_psu || d.stages > 1)) {
+        rc = base_error_set(BASE_E_ARGUMENT,
+                            "the sample has strata, clusters or population sizes of its own: a "
+                            "finite population is given for a simple random sample without them");
+        goto out;
+    }
     if (finite_by_caller) {
         if (!(finite = base_alloc(n, sizeof *finite))) {
             rc = BASE_E_MEMORY;

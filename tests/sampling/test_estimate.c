@@ -136,7 +136,19 @@ static void test_calibration(void **state)
     agrees(&r.at[0], "clus1 rake mean api00");
     assert_true(fabs(r.weight_sum - 6194) < 1e-5);
     sampling_estimates_free(&r);
+    /* shares keep the weights' sum: the mean is that of the totals */
+    write_text(types, "stype,N\nE,0.71375524701\nH,0.12189215369\nM,0.16435259929\n");
+    o.design.rake = NULL;
+    o.design.n_rake = 0;
+    o.design.poststratify = types;
+    assert_int_equal(sampling_estimate(&r, file("apiclus1.csv"), NULL, &o), 0);
+    assert_true(fabs(r.at[0].e.estimate - expected("clus1 post mean api00")->estimate) < 1e-5);
+    assert_true(fabs(r.weight_sum - 6194) < 1 && fabs(r.weight_sum - 183 * 33.847) < 1e-3);
+    sampling_estimates_free(&r);
     write_text(types, "stype,N\nE,4421\nH,755\nX,1018\n");
+    o.design.rake = LIST(types);
+    o.design.n_rake = 1;
+    o.design.poststratify = NULL;
     assert_int_equal(sampling_estimate(&r, file("apiclus1.csv"), NULL, &o), BASE_E_ARGUMENT);
     assert_non_null(
         strstr(base_error_message(), "cell M has rows in the sample and none in the population"));

@@ -66,6 +66,11 @@ static void test_api(void **state)
     assert_int_equal(sampling_margins(&r, file("apisrs.csv"), file("apipop.csv.zst"), NULL, &o), 0);
     assert_true(fabs(r.at[0].fit.f - 0.010316909400479544) < 1e-9);
     sampling_margins_free(&r);
+    o.design.strata = LIST("stype"); /* which is not a simple random sample's */
+    o.design.n_strata = 1;
+    assert_int_equal(sampling_margins(&r, file("apisrs.csv"), file("apipop.csv.zst"), NULL, &o),
+                     BASE_E_ARGUMENT);
+    assert_non_null(strstr(base_error_message(), "of its own"));
     assert_int_equal(base_alloc_live(), live);
 }
 
