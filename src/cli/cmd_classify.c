@@ -32,8 +32,8 @@ const struct cli_command cli_command_classify = {
         "With --learner logistic probabilities are shown as trained and corrected for what the "
         "strategy did to the classes' shares. --save keeps a classifier trained on all rows; "
         "`assay classify predict` applies it.\n\n"
-        "  assay classify --text ingredients --label cuisine --positive indian "
-        "--compare none,under,over,smote,weights builtin:recipes\n"
+        "  assay classify --text ingredients --label cuisine --positive indian \\\n"
+        "      --compare none,under,over,smote,weights builtin:recipes\n"
         "  assay classify --text ingredients --label cuisine --folds 5 builtin:recipes",
     .run = run,
 };
