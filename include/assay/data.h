@@ -64,8 +64,15 @@ int data_records_open(struct data_records **out, const char *path,
 /* 1 and a new reference, 0 at the end, negative on failure (every later call fails the same way).
  */
 int data_records_next(struct data_records *r, json_t **row);
+/* One text of the next record: for JSON Lines some ten times as fast as data_records_next, with the
+ * same checks. 1 with the string at `key` in *text, *bytes (it may hold NULs; valid until the next
+ * call), or, where the record has another form (the key is absent, or no string; any other format),
+ * with *text NULL and the record in *row, a new reference. 0 and negative as data_records_next. */
+int data_records_text_of(struct data_records *r, const char *key, const char **text, size_t *bytes,
+                         json_t **row);
 /* "FILE:LINE" where the last record began; valid until the next call. */
 const char *data_records_place(const struct data_records *r);
+uint64_t data_records_line_of(const struct data_records *r); /* that line alone */
 uint64_t data_records_count(const struct data_records *r); /* given so far */
 void data_records_progress(const struct data_records *r, uint64_t *done, uint64_t *total);
 void data_records_close(struct data_records *r); /* NULL is fine */

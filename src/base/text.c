@@ -91,6 +91,14 @@ size_t base_utf8_invalid(const char *s, size_t n)
 {
     size_t i = 0;
     while (i < n) {
+        uint64_t eight;
+        if (n - i >= sizeof eight) { /* ASCII, which most text is, eight at a time */
+            memcpy(&eight, s + i, sizeof eight);
+            if (!(eight & 0x8080808080808080u)) {
+                i += sizeof eight;
+                continue;
+            }
+        }
         struct utf8_unit unit = utf8_unit_at(s + i, n - i);
         if (unit.length != unit.need) {
             return i;

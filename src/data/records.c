@@ -341,6 +341,11 @@ const char *data_records_place(const struct data_records *r)
     return w->place.data;
 }
 
+uint64_t data_records_line_of(const struct data_records *r)
+{
+    return r->record_line;
+}
+
 uint64_t data_records_count(const struct data_records *r)
 {
     return r->count;

@@ -59,4 +59,6 @@ int data_records_next_csv(struct data_records *r, json_t **row);
 int data_records_begin_field(struct data_records *r, const char *field);
 int data_records_next_json(struct data_records *r, json_t **row);
 int data_records_next_jsonl(struct data_records *r, json_t **row);
+/* The collected bytes as a record: 1, or negative with the place. */
+int data_records_parse(struct data_records *r, json_t **row);
 #endif

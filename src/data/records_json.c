@@ -125,7 +125,7 @@ static int parse_value(struct data_records *r, json_t **out)
     return rc;
 }
 
-static int parse_record(struct data_records *r, json_t **row)
+int data_records_parse(struct data_records *r, json_t **row)
 {
     int rc = parse_value(r, row);
     if (rc)
@@ -150,7 +150,7 @@ int data_records_next_jsonl(struct data_records *r, json_t **row)
             return rc;
         const char *text = r->record.data ? r->record.data : "";
         if (strspn(text, " \t\r") < r->record.length)
-            return parse_record(r, row);
+            return data_records_parse(r, row);
     }
 }
 
@@ -273,5 +273,5 @@ int data_records_next_json(struct data_records *r, json_t **row)
         r->json_state = DATA_JSON_ELEMENTS;
     }
     rc = take_value(r, true);
-    return rc ? rc : parse_record(r, row);
+    return rc ? rc : data_records_parse(r, row);
 }

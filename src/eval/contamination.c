@@ -110,21 +110,27 @@ static int block_fill_records(struct reader *r, struct block *b)
     b->from = b->to = b->n_records = 0;
     while (b->to < r->size) {
         json_t *row;
-        int rc = data_records_next(r->records, &row);
+        const char *found;
+        size_t bytes;
+        int rc = data_records_text_of(r->records, r->field, &found, &bytes, &row);
         if (rc <= 0) {
             b->last = true;
             return rc;
         }
-        const char *where = data_records_place(r->records), *colon = strrchr(where, ':');
+        uint64_t line = data_records_line_of(r->records);
+        if (found) {
+            if ((rc = record_put(b, found, bytes, line)))
+                return rc;
+            continue;
+        }
         const json_t *v = eval_field_find(row, r->field);
         char *text = NULL;
         if (json_is_string(v)) {
-            rc = record_put(b, json_string_value(v), json_string_length(v),
-                            colon ? strtoull(colon + 1, NULL, 10) : 0);
+            rc = record_put(b, json_string_value(v), json_string_length(v), line);
         } else {
-            rc = eval_field_fill(row, r->field, where, &text);
+            rc = eval_field_fill(row, r->field, data_records_place(r->records), &text);
             if (rc == 0)
-                rc = record_put(b, text, strlen(text), colon ? strtoull(colon + 1, NULL, 10) : 0);
+                rc = record_put(b, text, strlen(text), line);
             else
                 rc = base_error_prefix(rc, "the corpus' text (--corpus-field)");
         }

@@ -323,6 +323,98 @@ static void blocks_do_not_show(void **state)
     unlink(path);
 }
 
+/* data_records_text_of gives and refuses what data_records_next does, line by line; quick: whether
+ * the record was not built for it. */
+static void texts_of_json_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        bool quick;
+    } lines[] = {
+        { "{\"text\": \"plain\"}", true },
+        { " { \"a\" : [1, -2.5, {\"text\": 3}, [] ] , \"text\"\t: \"\" } ", true },
+        { "{\"text\": \"a \\\"b\\\" \\\\ \\/ \\b\\f\\n\\r\\t \\u00e9 \\u4eac \\u0041.\", \"n\": 0}",
+          true },
+        { "{\"n\": {\"x\": null, \"y\": true, \"z\": false}, \"text\": \"\u00e9t\u00e9 \u4eac\"}",
+          true },
+        { "{\"text\": \"twelve bytes and a few more \\n\"}", true },
+        { "{\"text\": \"\\ud83d\\ude00\"}", false }, /* a pair of surrogates */
+        { "{\"te\\u0078t\": \"escaped key\"}", false },
+        { "{\"other\": \"x\"}", false },
+        { "{\"text\": 5}", false },
+        { "{\"text\": null}", false },
+        { "{\"text\": \"x\", \"n\": 1e3}", false },
+        { "{\"text\": \"x\", \"n\": 12345678901234567}", false },
+        { "{}", false },
+        /* refused, each with its own message */
+        { "{\"text\": \"x\", \"text\": \"y\"}", false },
+        { "{\"a\": 1, \"a\": 2, \"text\": \"x\"}", false },
+        { "{\"text\": \"x\", \"b\": {\"a\": 1, \"a\": 2}}", false },
+        { "{\"text\": \"x\"} {", false },
+        { "{\"text\": \"x\",}", false },
+        { "{\"text\": \"x\", \"n\": 01}", false },
+        { "{\"text\": \"x\", \"n\": .5}", false },
+        { "{\"text\": \"x\", \"n\": 1.}", false },
+        { "{\"text\": \"x\", \"n\": -}", false },
+        { "{\"text\": \"x\", \"n\": [1 2]}", false },
+        { "{\"text\": \"x\", \"n\": nul}", false },
+        { "{\"text\": \"x", false },
+        { "{\"text\": \"tab\there\"}", false },
+        { "{\"text\": \"\\x\"}", false },
+        { "{\"text\": \"\\u12g4\"}", false },
+        { "{\"text\": \"\\ud800\"}", false },
+        { "{\"text\": \"\\u0000\"}", false },
+        { "{\"text\": \"\xff\"}", false },
+        { "{\"text\": \"eight bytes and \xc3\x28 more\"}", false },
+        { "[\"text\"]", false },
+        { "{\"text\" \"x\"}", false },
+        { "{text: \"x\"}", false },
+    };
+    const char *path = test_temporary_path(".jsonl");
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        char file[600];
+        int n = snprintf(file, sizeof file, "{\"text\": \"first\"}\n\n%s\n", lines[i].line);
+        test_write_file(path, file, (size_t)n);
+        struct data_records *a, *b;
+        json_t *row, *other;
+        const char *text;
+        size_t bytes;
+        assert_int_equal(data_records_open(&a, path, NULL), 0);
+        assert_int_equal(data_records_open(&b, path, NULL), 0);
+        assert_int_equal(data_records_next(a, &row), 1);
+        json_decref(row);
+        assert_int_equal(data_records_text_of(b, "text", &text, &bytes, &other), 1);
+        assert_true(bytes == 5 && memcmp(text, "first", 5) == 0 && !other);
+        int rc = data_records_next(a, &row);
+        char message[600];
+        snprintf(message, sizeof message, "%s", rc < 0 ? base_error_message() : "");
+        if (data_records_text_of(b, "text", &text, &bytes, &other) != rc)
+            fail_msg("%s: not what data_records_next says (%d)", lines[i].line, rc);
+        if (rc < 0) {
+            assert_string_equal(base_error_message(), message);
+        } else if (text) {
+            const json_t *v = json_object_get(row, "text");
+            assert_true(json_string_length(v) == bytes &&
+                        memcmp(json_string_value(v), text, bytes) == 0);
+        } else {
+            assert_true(json_equal(row, other));
+        }
+        if ((rc == 1 && text) != lines[i].quick)
+            fail_msg("%s: %s", lines[i].line, text ? "taken" : "not taken");
+        if (rc == 1) {
+            assert_int_equal(data_records_line_of(b), 3);
+            assert_int_equal(data_records_text_of(b, "text", &text, &bytes, &other), 0);
+            assert_int_equal(data_records_count(b), 2);
+        }
+        json_decref(row);
+        json_decref(other);
+        data_records_close(a);
+        data_records_close(b);
+    }
+    unlink(path);
+}
+
 static void failed_allocations(void **state)
 {
     (void)state;
@@ -392,15 +484,11 @@ static void shared_sets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(compressed_files_are_read),
-        cmocka_unit_test(damaged_compressed_files),
-        cmocka_unit_test(bombs_are_refused),
-        cmocka_unit_test(csv_as_python_reads_it),
-        cmocka_unit_test(json_is_streamed),
-        cmocka_unit_test(lines_and_formats),
-        cmocka_unit_test(blocks_do_not_show),
-        cmocka_unit_test(failed_allocations),
-        cmocka_unit_test(shared_sets),
+        cmocka_unit_test(compressed_files_are_read), cmocka_unit_test(damaged_compressed_files),
+        cmocka_unit_test(bombs_are_refused),         cmocka_unit_test(csv_as_python_reads_it),
+        cmocka_unit_test(json_is_streamed),          cmocka_unit_test(lines_and_formats),
+        cmocka_unit_test(blocks_do_not_show),        cmocka_unit_test(texts_of_json_lines),
+        cmocka_unit_test(failed_allocations),        cmocka_unit_test(shared_sets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
