@@ -23,7 +23,7 @@ comma   := ,
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
-ROOMS   := base stats report data dist sampling graph classify tensor model train embed eval agent cli
+ROOMS   := base stats report data dist sampling graph classify tensor model train embed eval agent mcp cli
 PKGS    := jansson yaml-0.1 libpcre2-8 libutf8proc gsl cairo libcurl libcrypto zlib libzstd sqlite3 libpq ompi-c igraph
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 # Loaded when first used (src/base/library.h): linked, they would multiply the time of a start by five.

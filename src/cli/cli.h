@@ -137,6 +137,9 @@ int cli_parse_ids(const char *text, int32_t **ids, size_t *n);
     X("Tools", tools_call)                                                                         \
     X("Tools", audit_verify)                                                                       \
     X("Tools", redteam)                                                                            \
+    X("Tools", mcp_serve)                                                                          \
+    X("Tools", mcp_list)                                                                           \
+    X("Tools", mcp_call)                                                                           \
     X("Tools", schema_validate)                                                                    \
     X("Tools", schema_test_suite)                                                                  \
     X("Measure speed", bench)                                                                      \
