@@ -35,15 +35,15 @@ enum classify_resample_vote {
     CLASSIFY_VOTE_MODE /* it stays if the commonest class among them is its own (of equally common
                           ones the lowest number counts) */
 };
+/* ratio: 0 < ratio <= 1, rows of a smaller class to rows of the largest (under, NearMiss: of the
+ * smallest to any other) after resampling; 0 is 1, balanced. A class that is there already stays as
+ * it is. The cleaning methods (Tomek, ENN, RENN, AllKNN, NCR) aim at no size and refuse a ratio. */
 struct classify_resample_options {
     enum classify_resampler method;
     uint64_t seed;
-    size_t k;            /* neighbours; 0 = the method's own: 5 to make rows, 3 to leave rows out */
-    size_t m;            /* borderline: neighbours that decide danger; 0 = 10 */
-    double ratio;        /* 0 < ratio <= 1: rows of a smaller class to rows of the largest (under,
-                            NearMiss:        of the smallest to any other) after resampling; 0 = 1,
-                            balanced. The        cleaning        methods (Tomek, ENN, RENN, AllKNN, NCR) aim at no
-                            size and refuse it.        A class        that is there already stays as it is */
+    size_t k; /* neighbours; 0 = the method's own: 5 to make rows, 3 to leave rows out */
+    size_t m; /* borderline: neighbours that decide danger; 0 = 10 */
+    double ratio;
     const bool *nominal; /* [columns] SMOTENC: which columns are categories */
     enum classify_resample_vote vote;
     const char *const *class_name; /* [classes] or NULL: for messages */
