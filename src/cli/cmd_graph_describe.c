@@ -99,8 +99,10 @@ __attribute__((format(printf, 3, 4))) static int line(struct base_buffer *b, con
 
 static int spread_line(struct base_buffer *b, const char *name, const struct graph_spread *s)
 {
-    return line(b, name, "mean %.2f, sd %.2f; min %g, median %g, 90%% %g, 99%% %g, max %g", s->mean,
-                s->sd, s->min, s->q[GRAPH_Q50], s->q[GRAPH_Q90], s->q[GRAPH_Q99], s->max);
+    int rc = line(b, name, "mean %.2f, sd %.2f", s->mean, s->sd);
+    return rc ? rc
+              : line(b, "", "min %g, median %g, 90 %% %g, 99 %% %g, max %g", s->min,
+                     s->q[GRAPH_Q50], s->q[GRAPH_Q90], s->q[GRAPH_Q99], s->max);
 }
 
 /* Degrees in bins of doubling width. */
@@ -179,11 +181,12 @@ static int lay_out(struct base_buffer *b, const struct graph *g, const struct gr
                  : line(b, "diameter", "%u to %u (bounds after %u searches)", d->diameter_low,
                         d->diameter_high, d->searches);
     if (!rc && d->sources == d->component_size[0])
-        rc = line(b, "mean distance", "%.4f; 90 %% of pairs within %.2f (exact)", d->distance,
-                  d->distance_90);
+        rc = line(b, "mean distance", "%.4f (exact)", d->distance);
     else if (!rc)
-        rc = line(b, "mean distance", "%.4f (se %.4f); 90 %% of pairs within %.2f (from %u nodes)",
-                  d->distance, d->distance_se, d->distance_90, d->sources);
+        rc = line(b, "mean distance", "%.4f (se %.4f, from %u nodes)", d->distance, d->distance_se,
+                  d->sources);
+    if (!rc && !isnan(d->distance_90))
+        rc = line(b, "", "90 %% of pairs within %.2f", d->distance_90);
     rc = rc ? rc : base_buffer_puts(b, "\n");
     return rc ? rc : histogram(b, d);
 }

@@ -129,16 +129,18 @@ static int print_table(const struct graph *g, const struct ranked *ranked,
     }
     int added = cli_table_append(&b, &t);
     rc = rc ? rc : added;
-    if (!rc)
-        rc = base_buffer_printf(&b, "\n  %u nodes, %llu %s, damping %g. ", g->nodes,
-                                (unsigned long long)g->edges, g->directed ? "arcs" : "edges",
-                                o->o.damping);
-    if (!rc)
-        rc = isinf(a->relative)
-                 ? base_buffer_printf(&b, "The errors of all values add up to less than %.1e.\n",
-                                      a->total)
-                 : base_buffer_printf(&b, "Every value is within a part of %.1e of the exact.\n",
-                                      a->relative);
+    char text[256];
+    size_t at = (size_t)snprintf(text, sizeof text, "%u nodes, %llu %s, damping %g. ", g->nodes,
+                                 (unsigned long long)g->edges, g->directed ? "arcs" : "edges",
+                                 o->o.damping);
+    if (isinf(a->relative))
+        snprintf(text + at, sizeof text - at, "The errors of all values add up to less than %.1e.",
+                 a->total);
+    else
+        snprintf(text + at, sizeof text - at, "Every value is within a part of %.1e of the exact.",
+                 a->relative);
+    if (!rc && (rc = base_buffer_puts(&b, "\n")) == 0)
+        rc = cli_append_wrapped(&b, 2, text);
     base_buffer_free(&bar);
     return cli_print_text(self, &b, rc);
 }
