@@ -402,13 +402,13 @@ static void texts_of_json_lines(void **state)
         }
         if ((rc == 1 && text) != lines[i].quick)
             fail_msg("%s: %s", lines[i].line, text ? "taken" : "not taken");
+        json_decref(other);
         if (rc == 1) {
             assert_int_equal(data_records_line_of(b), 3);
             assert_int_equal(data_records_text_of(b, "text", &text, &bytes, &other), 0);
             assert_int_equal(data_records_count(b), 2);
         }
         json_decref(row);
-        json_decref(other);
         data_records_close(a);
         data_records_close(b);
     }
