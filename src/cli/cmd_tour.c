@@ -95,6 +95,20 @@ static const struct stop stops[] = {
       "In Germany, the capital is Berlin.\nThe opposite of hot is cold.\nThe day after Monday is "
       "Tuesday.\n"
       "The colour of snow is white.\nA cow lives in a barn.\n" },
+    { "Can a table be trusted?",
+      "A made-up survey: types, missing cells, ranges, and what cannot be true.",
+      { "describe", "builtin:survey" },
+      NULL },
+    { "What to do about a rare class?",
+      "Made-up recipes, one in twenty is Indian: strategies against imbalance on the same test "
+      "rows, with intervals and paired tests.",
+      { "classify", "--text", "ingredients", "--label", "cuisine", "--positive", "indian",
+        "--compare", "none,under,weights", "builtin:recipes" },
+      NULL },
+    { "What may a model do?",
+      "Call tools: the arguments are checked, the policy asked, the work done in a sandbox.",
+      { "tools", "call", "calculator", "--args", "{\"expression\": \"(2^64 - 1) / 3\"}" },
+      NULL },
     { "How good is it, with error bars?",
       "The built-in tasks, whose items are held out of the training text: every metric with its "
       "interval.",

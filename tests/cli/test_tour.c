@@ -37,7 +37,7 @@ static void every_stop_ends_well(void **state)
     assert_int_equal(r.rc, 0);
     json_t *tour = test_run_json(&r);
     assert_non_null(tour);
-    assert_int_equal(json_array_size(json_object_get(tour, "steps")), 13);
+    assert_int_equal(json_array_size(json_object_get(tour, "steps")), 16);
     assert_string_equal(json_string_value(json_object_get(tour, "report")), page);
     assert_int_equal(access(page, R_OK), 0);
     const json_t *trained = stop(tour, "eval", 0), *early = stop(tour, "eval", 1),
