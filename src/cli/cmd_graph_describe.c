@@ -156,7 +156,7 @@ static int lay_out(struct base_buffer *b, const struct graph *g, const struct gr
     if (!rc && g->directed)
         rc = spread_line(b, "out-degree", &d->out);
     if (!rc && g->directed)
-        rc = line(b, "reciprocity", "%.4f", d->reciprocity);
+        rc = line(b, "reciprocity", "%.4g", d->reciprocity);
     if (!rc && d->isolated)
         rc = line(b, "isolated nodes", "%llu", (unsigned long long)d->isolated);
     rc = rc ? rc
@@ -168,10 +168,10 @@ static int lay_out(struct base_buffer *b, const struct graph *g, const struct gr
                   (unsigned long long)d->strong_largest);
     rc = rc ? rc : line(b, "triangles", "%llu", (unsigned long long)d->triangles);
     rc = rc ? rc
-            : line(b, "average clustering", "%.4f over all nodes, %.4f over those of degree 2 up",
+            : line(b, "average clustering", "%.4g over all nodes, %.4g over those of degree 2 up",
                    d->clustering, d->clustering_two);
-    rc = rc ? rc : line(b, "global clustering", "%.4f (transitivity)", d->transitivity);
-    rc = rc ? rc : line(b, "assortativity", "%.4f (correlation of degrees)", d->assortativity);
+    rc = rc ? rc : line(b, "global clustering", "%.4g (transitivity)", d->transitivity);
+    rc = rc ? rc : line(b, "assortativity", "%.4g (correlation of degrees)", d->assortativity);
     rc = rc ? rc
             : line(b, "deepest core", "k = %u, %llu nodes", d->core,
                    (unsigned long long)d->core_nodes);
