@@ -5,6 +5,9 @@
 #include <assay/chat.h>
 #include <assay/data.h>
 #include <assay/embed.h>
+#include <assay/graph.h>
+#include <assay/graph_estimate.h>
+#include <assay/graph_sample.h>
 #include <assay/model.h>
 #include <assay/sampler.h>
 #include <assay/sampling.h>
