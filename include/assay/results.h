@@ -29,8 +29,8 @@ int eval_run_original(struct eval_run_writer *w, const char *task, size_t docume
 /* The paired tests between prompting strategies, {task: [what eval_scores_compare gave]}; kept (a
  * reference). In run.json and the store it is the record's "strategies". */
 int eval_run_compared(struct eval_run_writer *w, const json_t *strategies);
-/* Figures of groups of tasks, what eval_groups_aggregate gave; kept (a reference). In lm-eval's file
- * they stand under "groups", "results" and "group_subtasks", as there. */
+/* Figures of groups of tasks, what eval_groups_aggregate gave; kept (a reference). In lm-eval's
+ * file they stand under "groups", "results" and "group_subtasks", as there. */
 int eval_run_grouped(struct eval_run_writer *w, const json_t *groups);
 /* results: {task: what eval_tally_finish gave}. Closes all files; the run is complete. */
 int eval_run_finish(struct eval_run_writer *w, const json_t *results);
@@ -91,6 +91,10 @@ struct eval_column {
  * (F1 and MCC of lm-eval: pairs of labels). A NaN value is BASE_E_NUMERIC with its place. */
 int eval_run_column(const struct eval_run *r, const char *task, const char *metric,
                     struct eval_column *out);
+/* The same for a class metric (f1, mcc, ...), whose samples are pairs [true class, said class]:
+ * value = 65536 true + said. BASE_E_UNSUPPORTED where a sample holds anything else. */
+int eval_run_label_column(const struct eval_run *r, const char *task, const char *metric,
+                          struct eval_column *out);
 void eval_column_free(struct eval_column *c);
 
 /* DOC as Python's json.dumps(doc, indent=2, ensure_ascii=False) writes it, hashed with SHA-256: the

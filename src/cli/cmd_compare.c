@@ -262,8 +262,9 @@ static int say_difference(struct base_buffer *b, const struct words *w)
     cli_p_text(value, sizeof value, p->p);
     if (rc == 0)
         rc = base_buffer_printf(b, ". %s: %s p = %s", decided ? "That is decided" : "That is open",
-                                w->t->scale == EVAL_RUNS_BINARY ? "McNemar's mid-p test,"
-                                                                : "the paired t test,",
+                                w->t->scale == EVAL_RUNS_BINARY   ? "McNemar's mid-p test,"
+                                : w->t->scale == EVAL_RUNS_LABELS ? "the bootstrap over items,"
+                                                                  : "the paired t test,",
                                 value);
     if (rc == 0 && w->c->tests > 1) {
         cli_p_text(value, sizeof value, p->holm);

@@ -112,6 +112,7 @@ struct comparing {
     size_t n_runs;
     const struct eval_runs_options *options;
     struct eval_column *columns; /* [n_runs] */
+    bool labels;                 /* they hold codes of classes */
 };
 
 static void free_columns(struct comparing *c)
@@ -129,8 +130,21 @@ static bool about_task(int rc)
 static int load_columns(struct comparing *c, const char *task, const char *metric)
 {
     int rc = 0;
+    c->labels = false;
     for (size_t r = 0; r < c->n_runs && rc == 0; r++)
         rc = eval_run_column(c->runs[r], task, metric, &c->columns[r]);
+    if (rc)
+        free_columns(c);
+    return rc;
+}
+
+/* Of a class metric: the pairs of classes. */
+static int load_labels(struct comparing *c, const char *task, const char *metric)
+{
+    int rc = 0;
+    for (size_t r = 0; r < c->n_runs && rc == 0; r++)
+        rc = eval_run_label_column(c->runs[r], task, metric, &c->columns[r]);
+    c->labels = rc == 0;
     if (rc)
         free_columns(c);
     return rc;
@@ -146,8 +160,10 @@ static int choose_metric(struct comparing *c, const char *task, char **metric)
     char *first = NULL; /* the first reason why not */
     *metric = NULL;
     if (c->options->metric) {
-        if ((rc = load_columns(c, task, c->options->metric)) == 0 &&
-            !(*metric = base_strdup(c->options->metric)))
+        rc = load_columns(c, task, c->options->metric);
+        if (about_task(rc) && eval_runs_is_label_metric(c->options->metric))
+            rc = load_labels(c, task, c->options->metric);
+        if (rc == 0 && !(*metric = base_strdup(c->options->metric)))
             rc = BASE_E_MEMORY;
         return rc;
     }
@@ -188,7 +204,8 @@ static int choose_scale(const struct comparing *c, struct eval_runs_task *t)
                               t->metric);
     n = filter ? n : strlen(t->metric);
     bool bits = n == strlen("bits_per_byte") && strncmp(t->metric, "bits_per_byte", n) == 0;
-    t->scale = weighted && bits      ? EVAL_RUNS_RATIO
+    t->scale = c->labels             ? EVAL_RUNS_LABELS
+               : weighted && bits    ? EVAL_RUNS_RATIO
                : weighted            ? EVAL_RUNS_LOG_RATIO
                : binary == c->n_runs ? EVAL_RUNS_BINARY
                                      : EVAL_RUNS_NUMBER;

@@ -6,6 +6,7 @@
  *   other scores   paired t of the differences, their bootstrap; Cohen's d_z
  *   perplexities   ln(PPL_A / PPL_B), or the difference in bits per byte: delta method over
  * documents and bootstrap over documents (tokens of a document are correlated)
+ *   f1, mcc, ...   of true and said classes: both runs' metrics on the same resamples of items
  *
  * Over tasks (and pairs, for more than two runs) p-values are corrected by Holm's method and by
  * Benjamini and Hochberg's. An unpaired test is never made. */
@@ -36,6 +37,7 @@ enum eval_runs_scale {
     EVAL_RUNS_NUMBER,
     EVAL_RUNS_RATIO,     /* sums over sums: bits per byte */
     EVAL_RUNS_LOG_RATIO, /* perplexities: the difference is that of their logarithms */
+    EVAL_RUNS_LABELS,    /* class metrics (f1, mcc): of the table of all items' classes */
 };
 
 /* Items of a run that other runs do not have. */
@@ -52,7 +54,7 @@ struct eval_runs_pair {
     double difference; /* value_a - value_b; EVAL_RUNS_LOG_RATIO: ln(value_a / value_b) */
     double se;
     struct stats_interval interval; /* of the difference */
-    const char *method;             /* "t", "newcombe" or "delta": how the interval was made */
+    const char *method; /* "t", "newcombe", "delta", "bootstrap": how the interval was made */
     bool has_bootstrap;
     struct stats_interval bootstrap; /* percentile */
     double p, holm, bh;              /* p: mid-p, or of t */
@@ -131,6 +133,9 @@ struct eval_runs_scores {
     enum eval_runs_scale scale;
     const char *metric;
 };
+/* Whether values are codes of eval_run_label_column: f1, precision, recall, their averages, mcc
+ * (with or without ",filter"). */
+bool eval_runs_is_label_metric(const char *metric);
 /* Fills all of `out` but a, b, holm and bh (compare_runs_pair.c). n >= 1. */
 int eval_runs_pair_compare(const struct eval_runs_scores *s,
                            const struct eval_runs_options *options, struct eval_runs_pair *out);

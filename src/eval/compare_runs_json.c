@@ -20,7 +20,7 @@ static json_t *mcnemar(double b, double c, const struct stats_mcnemar *m)
                      interval(&m->odds_ratio_interval));
 }
 
-static const char *const scales[] = { "binary", "number", "ratio", "log_ratio" };
+static const char *const scales[] = { "binary", "number", "ratio", "log_ratio", "labels" };
 
 static json_t *plan(const struct eval_runs_pair *p, const struct eval_runs_options *o, bool decided)
 {

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "eval/compare_runs.h"
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define NEWCOMBE_ITEMS      300
@@ -229,6 +230,133 @@ out:
     return rc;
 }
 
+/* ---- class metrics ---- */
+
+static int label_metric(const char *metric)
+{
+    static const struct {
+        const char *name;
+        int which;
+    } known[] = { { "f1", STATS_F1 },
+                  { "precision", STATS_PRECISION },
+                  { "recall", STATS_RECALL },
+                  { "f1_macro", STATS_F1_MACRO },
+                  { "f1_micro", STATS_F1_MICRO },
+                  { "f1_weighted", STATS_F1_WEIGHTED },
+                  { "precision_macro", STATS_PRECISION_MACRO },
+                  { "recall_macro", STATS_RECALL_MACRO },
+                  { "mcc", STATS_MCC } };
+    size_t n = strcspn(metric, ",");
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strlen(known[i].name) == n && strncmp(known[i].name, metric, n) == 0)
+            return known[i].which;
+    return -1;
+}
+
+bool eval_runs_is_label_metric(const char *metric)
+{
+    return label_metric(metric) >= 0;
+}
+
+struct label_pair {
+    const struct eval_runs_scores *s;
+    size_t labels;
+    int which; /* of stats_label_averages */
+};
+
+/* The metric of one run on a resample. matrix [labels][labels] is scratch. */
+static double label_value(const struct label_pair *l, const double *code, const uint32_t *pick,
+                          double *matrix)
+{
+    double all[STATS_METRICS];
+    memset(matrix, 0, l->labels * l->labels * sizeof *matrix);
+    for (size_t i = 0; i < l->s->n; i++) {
+        uint32_t c = (uint32_t)code[i];
+        matrix[(c >> 16) * l->labels + (c & 65535)] += pick[i];
+    }
+    stats_label_averages(matrix, l->labels, 1, 0, all);
+    return all[l->which];
+}
+
+enum { LABELS_MOST = 64 }; /* a table on the stack of each thread */
+
+/* The metrics of both runs and their difference. */
+static void label_statistics(const void *context, const uint32_t *pick, size_t n, double *out)
+{
+    const struct label_pair *l = context;
+    double matrix[LABELS_MOST * LABELS_MOST];
+    (void)n;
+    out[0] = label_value(l, l->s->a, pick, matrix);
+    out[1] = label_value(l, l->s->b, pick, matrix);
+    out[2] = out[0] - out[1];
+}
+
+/* Items are drawn, so that both runs see the same ones. p: twice the share of resamples on the
+ * other side of no difference, the sample itself counted (Davison and Hinkley 1997, 4.2). */
+static int compare_labels(const struct eval_runs_scores *s, const struct eval_runs_options *o,
+                          struct eval_runs_pair *p)
+{
+    struct label_pair l = { .s = s, .which = label_metric(s->metric) };
+    size_t resamples = o->resamples ? o->resamples : 2000, defined[3];
+    for (size_t i = 0; i < s->n; i++) {
+        uint32_t codes[2] = { (uint32_t)s->a[i], (uint32_t)s->b[i] };
+        for (int k = 0; k < 2; k++) {
+            l.labels = (codes[k] >> 16) >= l.labels ? (codes[k] >> 16) + 1 : l.labels;
+            l.labels = (codes[k] & 65535) >= l.labels ? (codes[k] & 65535) + 1 : l.labels;
+        }
+    }
+    if (l.labels > LABELS_MOST)
+        return base_error_set(BASE_E_UNSUPPORTED, "%s: %zu classes; runs are compared by up to %d",
+                              s->metric, l.labels, LABELS_MOST);
+    uint32_t *once = base_alloc(s->n, sizeof *once);
+    double *drawn = base_alloc(resamples, 3 * sizeof *drawn), value[3];
+    int rc = once && drawn ? 0 : BASE_E_MEMORY;
+    if (rc)
+        goto out;
+    for (size_t i = 0; i < s->n; i++)
+        once[i] = 1;
+    label_statistics(&l, once, s->n, value);
+    p->value_a = value[0];
+    p->value_b = value[1];
+    p->difference = value[2];
+    if (!isfinite(p->difference)) {
+        rc = base_error_set(BASE_E_NUMERIC, "%s is not defined: a class does not occur", s->metric);
+        goto out;
+    }
+    if (s->n < 2) {
+        single(p);
+        goto out;
+    }
+    rc = stats_bootstrap_many(label_statistics, &l, s->n, 3, resamples, o->seed, drawn, defined);
+    if (rc)
+        goto out;
+    struct stats_interval *own[3] = { &p->interval_a, &p->interval_b, &p->interval };
+    for (int k = 0; k < 3 && rc == 0; k++)
+        rc = defined[k] > 1
+                 ? stats_bootstrap_percentile(drawn + (size_t)k * resamples, defined[k], o->level,
+                                              own[k])
+                 : base_error_set(BASE_E_NUMERIC, "%s is not defined on resamples", s->metric);
+    if (rc)
+        goto out;
+    const double *d = drawn + 2 * resamples;
+    size_t below = 0, above = 0;
+    for (size_t i = 0; i < defined[2]; i++) {
+        below += d[i] <= 0;
+        above += d[i] >= 0;
+    }
+    p->p = fmin(1, 2 * (double)(1 + (below < above ? below : above)) / (double)(defined[2] + 1));
+    p->se = sqrt(stats_variance(d, defined[2]));
+    p->method = "bootstrap";
+    p->bootstrap = p->interval;
+    p->has_bootstrap = true;
+    p->t = p->df = p->dz = p->correlation = p->unpaired_se = NAN;
+    rc = plan(p, p->se * p->se * (double)s->n, o);
+out:
+    base_free(once);
+    base_free(drawn);
+    return rc;
+}
+
 static int compare_clusters(const struct eval_runs_scores *s, const struct eval_runs_options *o,
                             struct eval_runs_pair *p)
 {
@@ -253,6 +381,7 @@ int eval_runs_pair_compare(const struct eval_runs_scores *s,
     *out = (struct eval_runs_pair){ .a = a, .b = b, .n = s->n, .holm = NAN, .bh = NAN };
     int rc = s->scale == EVAL_RUNS_BINARY   ? compare_binary(s, options, out)
              : s->scale == EVAL_RUNS_NUMBER ? compare_numbers(s, options, out)
+             : s->scale == EVAL_RUNS_LABELS ? compare_labels(s, options, out)
                                             : compare_ratios(s, options, out);
     if (rc == 0)
         rc = compare_clusters(s, options, out);

@@ -349,8 +349,29 @@ static char *names_of(const struct results_columns *c)
     return list;
 }
 
+/* A sample whose pair of classes is one number; as it is where there is no such metric. */
+static int code_labels(json_t **sample, const char *metric, const char *place)
+{
+    const json_t *pair = json_object_get(*sample, metric);
+    if (!pair || json_is_null(pair))
+        return 0;
+    const json_t *truth = json_array_get(pair, 0), *said = json_array_get(pair, 1);
+    json_int_t t = json_integer_value(truth), s = json_integer_value(said);
+    if (json_array_size(pair) != 2 || !json_is_integer(truth) || !json_is_integer(said) || t < 0 ||
+        s < 0 || t > 65535 || s > 65535)
+        return base_error_set(BASE_E_UNSUPPORTED, "%s: %s is no pair of classes", place, metric);
+    json_t *copy = json_copy(*sample);
+    if (!copy || json_object_set_new(copy, metric, json_integer(t * 65536 + s))) {
+        json_decref(copy);
+        return base_error_set(BASE_E_MEMORY, "%s: out of memory", place);
+    }
+    json_decref(*sample);
+    *sample = copy;
+    return 0;
+}
+
 static int column_from_samples(const struct eval_run *r, const char *task, const char *metric,
-                               const char *filter, struct eval_column *out)
+                               const char *filter, bool labels, struct eval_column *out)
 {
     struct results_columns c = { .metric = metric, .filter = filter };
     struct eval_samples *s;
@@ -359,7 +380,8 @@ static int column_from_samples(const struct eval_run *r, const char *task, const
     if (rc)
         return rc;
     while ((rc = eval_samples_next(s, &sample)) > 0) {
-        rc = results_columns_add(&c, sample, eval_samples_place(s));
+        rc = labels ? code_labels(&sample, metric, eval_samples_place(s)) : 0;
+        rc = rc ? rc : results_columns_add(&c, sample, eval_samples_place(s));
         json_decref(sample);
         if (rc)
             break;
@@ -407,7 +429,20 @@ int eval_run_column(const struct eval_run *r, const char *task, const char *metr
     if (t && t->stored)
         return eval_store_column(r->store, eval_run_id_of(r), task, metric, out);
     char *name = filter ? base_strndup(metric, n) : base_strdup(metric);
-    int rc = name ? column_from_samples(r, task, name, filter, out) : BASE_E_MEMORY;
+    int rc = name ? column_from_samples(r, task, name, filter, false, out) : BASE_E_MEMORY;
+    base_free(name);
+    return rc;
+}
+
+int eval_run_label_column(const struct eval_run *r, const char *task, const char *metric,
+                          struct eval_column *out)
+{
+    *out = (struct eval_column){ 0 };
+    const char *filter;
+    size_t n = eval_results_split_key(metric, &filter);
+    char *name = filter ? base_strndup(metric, n) : base_strdup(metric);
+    int rc = name ? column_from_samples(r, task, name, filter, true, out) : BASE_E_MEMORY;
+    out->binary = false;
     base_free(name);
     return rc;
 }

@@ -172,6 +172,59 @@ static void test_perplexities(void **state)
     eval_run_close(y);
 }
 
+/* Class metrics: both runs on the same resamples. Confusion by hand: A [[30 10] [5 15]], B the same
+ * items with five more right; f1 of class 1, the macro mean and Matthews' coefficient. */
+static void test_class_metrics(void **state)
+{
+    (void)state;
+    static const char *const metrics[] = { "f1", "f1_macro", "mcc" };
+    const double f1_a = 30.0 / 45, f1_b = 40.0 / 50, other_a = 60.0 / 75, other_b = 60.0 / 70;
+    const double expected[3][2] = {
+        { f1_a, f1_b },
+        { (f1_a + other_a) / 2, (f1_b + other_b) / 2 },
+        { (30.0 * 15 - 10 * 5) / sqrt(40.0 * 20 * 35 * 25),
+          (30.0 * 20 - 10 * 0) / sqrt(40.0 * 20 * 30 * 30) },
+    };
+    for (int m = 0; m < 3; m++) {
+        struct eval_run *runs[2];
+        for (int r = 0; r < 2; r++) {
+            const char *path = test_temporary_path(".jsonl");
+            FILE *f = fopen(path, "w");
+            for (int i = 0; i < 60; i++) {
+                int truth = i >= 40, said = i < 40 ? i >= 30 : i < 45 ? r : 1;
+                fprintf(f,
+                        "{\"doc_id\": %d, \"doc\": {\"q\": \"question %d\"}, \"%s\": [%d, %d]}\n",
+                        i, i, metrics[m], truth, said);
+            }
+            fclose(f);
+            runs[r] = open_as("classes", path);
+        }
+        struct eval_runs_comparison c = compare2(runs[0], runs[1], metrics[m]);
+        assert_int_equal(c.compared, 1);
+        const struct eval_runs_pair *p = &c.tasks[0].pairs[0];
+        assert_int_equal(c.tasks[0].scale, EVAL_RUNS_LABELS);
+        close_to(p->value_a, expected[m][0], 1e-12);
+        close_to(p->value_b, expected[m][1], 1e-12);
+        close_to(p->difference, p->value_a - p->value_b, 1e-12);
+        assert_string_equal(p->method, "bootstrap");
+        /* only ever better on the same items: no resample is on the other side */
+        assert_true(p->interval.high < 0 && p->interval.low < p->difference &&
+                    p->difference < p->interval.high + 0.2);
+        assert_true(p->p < 0.03 && p->p >= 2.0 / 2001);
+        assert_true(p->interval_a.low < p->value_a && p->value_a < p->interval_a.high);
+        assert_true(p->se > 0.01 && p->se < 0.2 && p->items > 5);
+        json_t *json = eval_runs_comparison_json(&c);
+        assert_string_equal(
+            json_string_value(json_object_get(
+                json_object_get(json_object_get(json, "tasks"), "classes"), "scale")),
+            "labels");
+        json_decref(json);
+        eval_runs_comparison_free(&c);
+        eval_run_close(runs[0]);
+        eval_run_close(runs[1]);
+    }
+}
+
 static void test_matching(void **state)
 {
     (void)state;
@@ -434,13 +487,10 @@ static void test_commands(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_published_pairs),
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_perplexities),
-        cmocka_unit_test(test_matching),
-        cmocka_unit_test(test_repeated_documents),
-        cmocka_unit_test(test_many_runs),
-        cmocka_unit_test(test_survives_failed_allocations),
+        cmocka_unit_test(test_published_pairs), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_perplexities),    cmocka_unit_test(test_class_metrics),
+        cmocka_unit_test(test_matching),        cmocka_unit_test(test_repeated_documents),
+        cmocka_unit_test(test_many_runs),       cmocka_unit_test(test_survives_failed_allocations),
         cmocka_unit_test(test_commands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
