@@ -323,14 +323,14 @@ int embed_vectors_read(struct embed_vectors **out, const char *path,
 /* The shortest decimal number that reads back as x. */
 static size_t number_text(float x, char out[32])
 {
-    char text[2][32];
+    char text[2][320]; /* at most 16 are used; compilers foresee any number of digits */
     int digits = 8, kept = 0;
-    snprintf(text[0], 32, "%.8g", (double)x);
+    snprintf(text[0], sizeof text[0], "%.8g", (double)x);
     if (strtof(text[0], NULL) != x) {
-        snprintf(text[0], 32, "%.9g", (double)x);
+        snprintf(text[0], sizeof text[0], "%.9g", (double)x);
     } else {
         while (digits > 1) {
-            snprintf(text[!kept], 32, "%.*g", --digits, (double)x);
+            snprintf(text[!kept], sizeof text[0], "%.*g", --digits, (double)x);
             if (strtof(text[!kept], NULL) != x)
                 break;
             kept = !kept;
