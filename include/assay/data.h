@@ -73,7 +73,7 @@ int data_records_text_of(struct data_records *r, const char *key, const char **t
 /* "FILE:LINE" where the last record began; valid until the next call. */
 const char *data_records_place(const struct data_records *r);
 uint64_t data_records_line_of(const struct data_records *r); /* that line alone */
-uint64_t data_records_count(const struct data_records *r); /* given so far */
+uint64_t data_records_count(const struct data_records *r);   /* given so far */
 void data_records_progress(const struct data_records *r, uint64_t *done, uint64_t *total);
 void data_records_close(struct data_records *r); /* NULL is fine */
 
