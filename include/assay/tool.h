@@ -156,8 +156,10 @@ json_t *agent_sandbox_describe(void);
 /* ---- the built-in tools ---- */
 
 struct agent_builtin_options {
-    const char *weather; /* table with the columns place and date; NULL = no weather tool */
-    const char *files;   /* directory that may be read; NULL = no file tools */
+    const char *weather;   /* table with the columns place and date; NULL = no weather tool */
+    const char *files;     /* directory that may be read; NULL = no file tools */
+    const char *documents; /* index made by agent_index_make (search.h); NULL = no search */
+    const char *database;  /* SQLite file; NULL = no query_sql and describe_database */
 };
 /* The calculator always; the others as options give them ground. The paths are borrowed for as long
  * as t lives. */

@@ -1,6 +1,27 @@
 /* The tools that come with the program; see include/assay/tool.h. */
 #include "agent/builtin.h"
+#include "agent/sqlite.h"
 #include <stddef.h>
+
+/* Tools on one SQLite file. The library is loaded here, once, and not by every worker. */
+static int add_on_database(struct agent_tools *t, const char *path,
+                           const struct agent_tool *const *tools, size_t n)
+{
+    struct agent_database_files files;
+    int rc = agent_sqlite_load();
+    if (!rc)
+        rc = agent_database_files_make(&files, path);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < n && !rc; i++) {
+        struct agent_tool tool = *tools[i];
+        tool.needs.read = files.at;
+        tool.context = (void *)(uintptr_t)path;
+        rc = agent_tools_add(t, &tool);
+    }
+    agent_database_files_free(&files);
+    return rc;
+}
 
 int agent_tools_add_builtin(struct agent_tools *t, const struct agent_builtin_options *options)
 {
@@ -21,5 +42,12 @@ int agent_tools_add_builtin(struct agent_tools *t, const struct agent_builtin_op
         weather.context = (void *)(uintptr_t)options->weather;
         rc = agent_tools_add(t, &weather);
     }
+    static const struct agent_tool *const documents[] = { &agent_tool_search };
+    static const struct agent_tool *const database[] = { &agent_tool_query_sql,
+                                                         &agent_tool_describe_database };
+    if (!rc && options && options->documents)
+        rc = add_on_database(t, options->documents, documents, 1);
+    if (!rc && options && options->database)
+        rc = add_on_database(t, options->database, database, 2);
     return rc;
 }

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include <assay/search.h>
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -30,6 +31,7 @@
 /* The ground of a suite: a directory with a secret beside what may be read. */
 struct ground {
     char *top, *open, *secret, *target;
+    char *database; /* an index of what may be read; the SQL tools read it, too */
     struct agent_tools *tools;
     struct agent_policy *policy;
     int listener; /* on 127.0.0.1 */
@@ -362,6 +364,113 @@ static void try_conversation(struct try *t)
     add(t, "conversation", "40 calls in a moment where 20 a minute are allowed", many <= 21, how);
 }
 
+/* ---- attacks through SQL and search ---- */
+
+/* Whether the database, the secret and the target are as they were. */
+static bool untouched(const struct ground *g, const char *before, size_t bytes)
+{
+    char *now = NULL;
+    size_t n = 0;
+    bool same = base_file_read(g->database, 0, &now, &n) == 0 && n == bytes &&
+                memcmp(now, before, n) == 0 && base_file_exists(g->secret) &&
+                !base_file_exists(g->target);
+    base_free(now);
+    return same;
+}
+
+/* Calls query_sql; value is the answer, NULL unless there was one. */
+static enum agent_outcome ask_sql(struct try *t, const char *sql, const char *parameter,
+                                  char how[300], json_t **value)
+{
+    json_t *o = json_pack("{s:s, s:i}", "sql", sql, "limit", 1000);
+    if (parameter)
+        json_object_set_new(o, "parameters", json_pack("[s]", parameter));
+    char *text = o ? base_json_dump(o, false) : NULL;
+    enum agent_outcome outcome = call(t, "query_sql", text ? text : "", NULL, how, value);
+    base_free(text);
+    json_decref(o);
+    return outcome;
+}
+
+static void try_sql(struct try *t, const struct ground *g)
+{
+    static const struct {
+        const char *attack, *sql; /* %s: the file that must not be written */
+    } refused[] = {
+        { "a second statement behind the first", "SELECT 1; DROP TABLE documents" },
+        { "rows deleted", "DELETE FROM documents" },
+        { "a change behind WITH ... RETURNING",
+          "WITH a AS (SELECT 1) UPDATE documents SET path = 'x' RETURNING path" },
+        { "ATTACH of another file", "ATTACH DATABASE '%s' AS other" },
+        { "VACUUM INTO another file", "VACUUM INTO '%s'" },
+        { "PRAGMA writable_schema", "PRAGMA writable_schema = 1" },
+        { "load_extension", "SELECT load_extension('%s')" },
+        { "writefile", "SELECT writefile('%s', 'x')" },
+        { "a recursive query that never ends",
+          "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT sum(i) FROM r" },
+        { "sorting of rows without end",
+          "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT "
+          "randomblob(100000) FROM r ORDER BY 1" },
+        { "randomblob of 1 GB", "SELECT hex(randomblob(1000000000))" },
+    };
+    char *before = NULL, how[300];
+    size_t bytes = 0;
+    if (base_file_read(g->database, 0, &before, &bytes)) {
+        t->rc = BASE_E_IO;
+        return;
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof *refused && !t->rc; i++) {
+        const char *hole = strstr(refused[i].sql, "%s");
+        char *sql = hole ? base_format("%.*s%s%s", (int)(hole - refused[i].sql), refused[i].sql,
+                                       g->target, hole + 2)
+                         : base_strdup(refused[i].sql);
+        bool stopped = sql && ask_sql(t, sql, NULL, how, NULL) != AGENT_OK;
+        add(t, "sql", refused[i].attack, stopped && untouched(g, before, bytes), how);
+        base_free(sql);
+    }
+    json_t *value = NULL;
+    ask_sql(t,
+            "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT i, "
+            "hex(zeroblob(5000)) FROM r",
+            NULL, how, &value);
+    size_t rows = json_array_size(json_object_get(value, "rows"));
+    snprintf(how, sizeof how, "cut: %zu rows, and that there are more", rows);
+    add(t, "sql", "a result without end",
+        rows < 1000 && json_is_true(json_object_get(value, "more")), how);
+    json_decref(value);
+    value = NULL;
+    ask_sql(t, "SELECT path FROM documents WHERE path = ?", "' OR 1 = 1 --", how, &value);
+    rows = json_array_size(json_object_get(value, "rows"));
+    snprintf(how, sizeof how, "a parameter is a value: %zu rows", rows);
+    add(t, "sql", "SQL inside a parameter", value && rows == 0, how);
+    json_decref(value);
+    /* Syntax of FTS5, which as syntax would fail or find what was not asked for. */
+    static const char *const queries[] = { "\"",
+                                           "inside\" OR \"",
+                                           "path:inside OR *",
+                                           "NEAR(inside other, 2) NOT inside",
+                                           "^inside + (",
+                                           "- inside",
+                                           "{title text} : inside",
+                                           "inside') ; DROP TABLE passages; --",
+                                           "\"\"\"inside",
+                                           "inside*\"*" };
+    unsigned found = 0, empty = 0, n = sizeof queries / sizeof *queries;
+    for (unsigned i = 0; i < n && !t->rc; i++) {
+        json_t *o = json_pack("{s:s}", "query", queries[i]);
+        char *text = o ? base_json_dump(o, false) : NULL;
+        found += call(t, "search", text ? text : "", NULL, how, NULL) == AGENT_OK;
+        empty += strstr(how, "holds no word") != NULL;
+        base_free(text);
+        json_decref(o);
+    }
+    snprintf(how, sizeof how, "%u queries: %u searched for as words, %u without a word", n, found,
+             empty);
+    add(t, "sql", "syntax of the search engine in a query",
+        found + empty == n && untouched(g, before, bytes), how);
+    base_free(before);
+}
+
 /* ---- the suite ---- */
 
 static const char policy_text[] = "default: allow\n"
@@ -375,7 +484,9 @@ static const char policy_text[] = "default: allow\n"
 static int ground_tools(struct ground *g)
 {
     int rc = agent_tools_make(&g->tools);
-    const struct agent_builtin_options options = { .files = g->open };
+    const struct agent_builtin_options options = { .files = g->open,
+                                                   .documents = g->database,
+                                                   .database = g->database };
     if (!rc)
         rc = agent_tools_add_builtin(g->tools, &options);
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile && !rc; i++) {
@@ -423,15 +534,20 @@ static int ground_make(struct ground *g)
     g->open = base_path_join(g->top, "open");
     g->secret = base_path_join(g->top, "secret.txt");
     g->target = base_path_join(g->top, "written.txt");
+    g->database = base_path_join(g->top, "index.sqlite");
     char *inside = base_path_join(g->top, "open/inside.txt");
     char *out = base_path_join(g->top, "open/out");
-    int rc = g->open && g->secret && g->target && inside && out ? 0 : BASE_E_MEMORY;
+    int rc = g->open && g->secret && g->target && g->database && inside && out ? 0 : BASE_E_MEMORY;
     if (!rc && (mkdir(g->open, 0700) || symlink("../secret.txt", out)))
         rc = base_error_set(BASE_E_IO, "%s: %s", g->open, strerror(errno));
     if (!rc)
         rc = base_file_write(inside, "inside\n", 7);
     if (!rc)
         rc = base_file_write(g->secret, "secret\n", 7);
+    struct agent_index_report report = { 0 };
+    if (!rc)
+        rc = agent_index_make(g->open, g->database, NULL, &report);
+    json_decref(report.names);
     base_free(inside);
     base_free(out);
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -454,8 +570,8 @@ static void ground_end(struct ground *g)
     agent_policy_free(g->policy);
     if (g->listener >= 0)
         close(g->listener);
-    static const char *const names[] = { "open/inside.txt", "open/out",   "open/swap",
-                                         "open/a",          "secret.txt", "written.txt" };
+    static const char *const names[] = { "open/inside.txt", "open/out",    "open/swap",   "open/a",
+                                         "secret.txt",      "written.txt", "index.sqlite" };
     for (size_t i = 0; g->top && i < sizeof names / sizeof *names; i++) {
         char *path = base_path_join(g->top, names[i]);
         if (path)
@@ -470,6 +586,7 @@ static void ground_end(struct ground *g)
     base_free(g->open);
     base_free(g->secret);
     base_free(g->target);
+    base_free(g->database);
 }
 
 int agent_redteam_run(struct agent_audit *audit, struct agent_redteam *out)
@@ -524,6 +641,7 @@ int agent_redteam_run(struct agent_audit *audit, struct agent_redteam *out)
     base_buffer_puts(&b, "1\"}");
     try_argument(&t, "data", "arguments of 1.2 MB", "calculator", b.data ? b.data : "");
     base_buffer_free(&b);
+    try_sql(&t, &g);
     try_argument(&t, "policy", "a tool that the policy denies", "forbidden", "{}");
     try_argument(&t, "policy", "a tool that needs approval, with nobody there", "asked", "{}");
     try_argument(&t, "policy", "a tool that is not there", "rm_rf", "{}");

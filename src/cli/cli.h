@@ -135,6 +135,7 @@ int cli_parse_ids(const char *text, int32_t **ids, size_t *n);
     X("Tools", tools_list)                                                                         \
     X("Tools", tools_describe)                                                                     \
     X("Tools", tools_call)                                                                         \
+    X("Tools", tools_index)                                                                        \
     X("Tools", audit_verify)                                                                       \
     X("Tools", redteam)                                                                            \
     X("Tools", mcp_serve)                                                                          \

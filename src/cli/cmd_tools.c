@@ -10,8 +10,9 @@
 
 #define GROUND                                                                                     \
     "The calculator is always there. --files DIR adds tools that read below DIR, --weather FILE "  \
-    "a "                                                                                           \
-    "table to look weather up in (columns place and date; builtin:weather is one)."
+    "a table to look weather up in (columns place and date; builtin:weather is one), --documents " \
+    "FILE the search in an index that `assay tools index` made, --database FILE the tools that "   \
+    "read an SQLite database."
 
 static int run_list(int argc, char **argv);
 const struct cli_command cli_command_tools_list = {
@@ -82,12 +83,14 @@ struct arguments {
     const char *form, *args, *policy, *audit, *caller;
     bool yes;
 };
-#define GROUND_OPTIONS(a)                                                                          \
-    {                                                                                              \
-        "files", 0, CLI_STRING, &(a).builtin.files, "DIR", "Tools that read below this directory." \
-    },                                                                                             \
-    {                                                                                              \
-        "weather", 0, CLI_STRING, &(a).builtin.weather, "FILE", "A table for the weather tool."    \
+#define GROUND_OPTIONS(a)                                                                            \
+    {                                                                                                \
+        "files", 0, CLI_STRING, &(a).builtin.files, "DIR", "Tools that read below this directory."   \
+    },                                                                                               \
+        { "weather", 0, CLI_STRING, &(a).builtin.weather, "FILE", "A table for the weather tool." }, \
+        { "documents", 0, CLI_STRING, &(a).builtin.documents, "FILE", "An index for the search." },  \
+    {                                                                                                \
+        "database", 0, CLI_STRING, &(a).builtin.database, "FILE", "An SQLite file to query."         \
     }
 
 static int tools_open(const struct arguments *a, struct agent_tools **out)
