@@ -21,7 +21,7 @@
 #define CALLS_MOST     256 /* remembered of a session */
 #define BUCKETS_MOST   4096
 #define APPROVALS_MOST 1024
-#define CALLER_MOST    200
+#define NAME_MOST      200
 
 struct repeated {
     uint64_t call, result; /* hashes of tool and arguments, and of the result */
@@ -486,6 +486,13 @@ static int remember(struct step *s)
     return rc;
 }
 
+/* A string from the caller, as the log keeps it; NULL is "". */
+static json_t *short_text(const char *s)
+{
+    size_t n = s ? strlen(s) : 0;
+    return base_json_text(s ? s : "", n < NAME_MOST ? n : NAME_MOST);
+}
+
 static int record(struct step *s)
 {
     const struct agent_result *r = s->result;
@@ -494,12 +501,9 @@ static int record(struct step *s)
         return 0;
     json_t *arguments =
         strlen(s->arguments) <= 4096 ? json_incref(s->call->arguments) : json_null();
-    json_t *caller = base_json_text(s->call->caller ? s->call->caller : "",
-                                    strnlen(s->call->caller ? s->call->caller : "", CALLER_MOST));
-    json_t *session = s->call->session
-                          ? base_json_text(s->call->session, strnlen(s->call->session, CALLER_MOST))
-                          : json_null();
-    json_t *tool = base_json_text(s->call->tool, strnlen(s->call->tool, 64));
+    json_t *caller = short_text(s->call->caller);
+    json_t *session = s->call->session ? short_text(s->call->session) : json_null();
+    json_t *tool = short_text(s->call->tool);
     json_t *entry =
         json_pack("{s:o, s:o, s:o, s:s, s:o, s:s, s:b, s:b, s:b, s:s, s:s*, s:s*, s:f, s:f}",
                   "caller", caller, "session", session, "tool", tool, "arguments_sha256", s->digest,

@@ -99,4 +99,3 @@ static const struct expected_rows {
     { 'D', "ordered", CLASSIFY_RESAMPLE_NCR, 0,
       "82d2ac34d87d72cb6eb6d36d74c94cb75fe9f6d8e7b6cbced7db2df7cbedb7cb6db6df6de67" },
 };
-
