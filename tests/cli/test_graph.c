@@ -136,7 +136,7 @@ static void test_estimate(void **state)
     (void)state;
     static char nodes[3][600];
     for (int i = 0; i < 3; i++) {
-        char seed[8];
+        char seed[16];
         snprintf(nodes[i], sizeof nodes[i], "%s", test_temporary_path(".csv"));
         snprintf(seed, sizeof seed, "%d", i + 1);
         struct test_run r =
