@@ -252,10 +252,13 @@ void agent_database_close(struct agent_database *d)
 int agent_database_fail(struct agent_database *d, int code)
 {
     const char *why = d->handle ? agent_sqlite.errmsg(d->handle) : "out of memory";
-    if ((code & 0xff) == SQLITE_AUTH || (d->denied[0] && (code & 0xff) == SQLITE_ERROR))
+    int primary = code & 0xff;
+    /* a refusal deep inside is told as an error, or as a schema that changed */
+    if (primary == SQLITE_AUTH ||
+        (d->denied[0] && (primary == SQLITE_ERROR || primary == SQLITE_SCHEMA)))
         return base_error_set(BASE_E_ARGUMENT, "not allowed: %s; only SELECT is",
                               d->denied[0] ? d->denied : why);
-    switch (code & 0xff) {
+    switch (primary) {
     case SQLITE_INTERRUPT:
         return base_error_set(BASE_E_LIMIT,
                               "the query was ended after %.2g seconds of processor time: ask for "

@@ -51,6 +51,8 @@ static int run_serve(int argc, char **argv)
         { "stdio", 0, CLI_FLAG, &stdio, NULL, "Speak on standard input and output." },
         { "files", 0, CLI_STRING, &ground.files, "DIR", "Tools that read below this directory." },
         { "weather", 0, CLI_STRING, &ground.weather, "FILE", "A table for the weather tool." },
+        { "documents", 0, CLI_STRING, &ground.documents, "FILE", "An index for the search." },
+        { "database", 0, CLI_STRING, &ground.database, "FILE", "An SQLite file to query." },
         { "policy", 0, CLI_STRING, &policy_path, "FILE", "What may be called (docs/safety.md)." },
         { "audit", 0, CLI_STRING, &audit_path, "FILE", "Append every call to this log." },
         { 0 },
