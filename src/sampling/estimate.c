@@ -245,7 +245,8 @@ int sampling_estimate(struct sampling_estimates *out, const char *path,
     if (rc == 0)
         rc = sampling_columns_read(&s.columns);
     for (size_t v = 0; rc == 0 && !o->skip_missing && v < o->n_variables; v++)
-        rc = sampling_columns_complete(&s.columns, variable[v], "the variable");
+        rc = sampling_columns_complete(&s.columns, variable[v],
+                                       "the variable (--skip-missing leaves such rows out)");
     if (rc == 0 && !o->skip_missing && o->what == SAMPLING_RATIO)
         rc = sampling_columns_complete(&s.columns, over, "the denominator");
     if (rc || (rc = sampling_survey_build(&s, &o->design)))
