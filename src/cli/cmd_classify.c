@@ -489,6 +489,7 @@ static int run(int argc, char **argv)
         return rc < 0 ? 0 : rc;
     if ((rc = check(&a, n)))
         return rc;
+    base_interrupt_install();
     struct job j = { 0 };
     rc = job_make(&a, &j);
     rc = rc == BASE_E_ARGUMENT ? cli_usage(self, "%s", base_error_message())

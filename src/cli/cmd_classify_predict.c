@@ -542,5 +542,6 @@ static int run(int argc, char **argv)
         return cli_usage(self, "--prior and --uncorrected exclude each other");
     if (!(a.threshold > 0 && a.threshold < 1))
         return cli_usage(self, "--threshold is between 0 and 1, not %g", a.threshold);
+    base_interrupt_install();
     return work(&a, argv[1], argv[2]);
 }
