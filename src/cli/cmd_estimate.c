@@ -194,7 +194,7 @@ static int parse(struct arguments *a, const char *what, struct sampling_estimate
         return rc;
     static const double median[] = { 0.5 };
     o->q = median;
-    double *q = base_alloc(o->n_q, sizeof *q);
+    double *q = survey_keep(o->n_q, sizeof *q);
     if (!q)
         return cli_fail(self);
     for (size_t i = 0; i < o->n_q; i++)

@@ -2,28 +2,51 @@
 #include "cli/cmd_survey.h"
 #include "base/memory.h"
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
+
+void *survey_keep(size_t n, size_t bytes)
+{
+    static struct kept {
+        struct kept *next;
+        _Alignas(max_align_t) char data[];
+    } * all;
+    size_t total;
+    if (base_mul_size(n, bytes, &total) || base_add_size(total, sizeof *all, &total))
+        return NULL;
+    struct kept *one = base_alloc(1, total);
+    if (!one)
+        return NULL;
+    one->next = all;
+    all = one;
+    return one->data;
+}
 
 int survey_names(const struct cli_command *command, const struct cli_strings *given,
                  const char *const **names, size_t *n)
 {
     size_t count = 0;
-    for (size_t i = 0; i < given->count; i++)
-        for (const char *p = given->at[i]; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
-            count++;
-    const char **list = base_alloc(count, sizeof *list);
-    if (!list)
-        return cli_fail(command);
+    *names = NULL;
     *n = 0;
     for (size_t i = 0; i < given->count; i++)
-        for (const char *p = given->at[i]; p;) {
-            size_t length = strcspn(p, ",");
-            if (length == 0)
+        for (const char *p = given->at[i]; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
+            if (strcspn(p, ",") == 0)
                 return cli_usage(command, "\"%s\": an empty name", given->at[i]);
-            if (!(list[(*n)++] = base_strndup(p, length)))
-                return cli_fail(command);
-            p = p[length] ? p + length + 1 : NULL;
+            count++;
         }
+    if (!count)
+        return 0;
+    const char **list = survey_keep(count, sizeof *list);
+    if (!list)
+        return cli_fail(command);
+    for (size_t i = 0; i < given->count; i++) {
+        /* cut where it stands: the arguments are the program's own to change */
+        for (char *p = (char *)(uintptr_t)given->at[i]; p;) {
+            list[(*n)++] = p;
+            if ((p = strchr(p, ',')))
+                *p++ = 0;
+        }
+    }
     *names = list;
     return 0;
 }

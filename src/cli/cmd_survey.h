@@ -63,8 +63,10 @@ struct survey_arguments {
             "Character between cells (default: the "                                                    \
             "format's)."                                                                                \
     }
-/* Names of an option that may repeat or hold commas; the array and names live until the program
- * ends. 0 or an exit code. */
+/* Memory that lives until the program ends, and stays reachable for leak checkers; NULL: none. */
+void *survey_keep(size_t n, size_t bytes);
+/* Names of an option that may repeat or hold commas, which are cut where they stand; the array
+ * lives until the program ends. 0 or an exit code. */
 int survey_names(const struct cli_command *command, const struct cli_strings *given,
                  const char *const **names, size_t *n);
 /* The design and the file's format out of the arguments; 0 or an exit code. */

@@ -70,10 +70,10 @@ const struct cli_command *cli_find(int n, char *const *argv, int *words)
 
 int cli_unknown(int n, char *const *argv)
 {
-    const char *names[64];
+    const char *names[sizeof cli_rows / sizeof *cli_rows];
     size_t count = 0, length = strlen(argv[0]);
     bool group = false;
-    for (size_t i = 0; i < cli_row_count && count < 64; i++) {
+    for (size_t i = 0; i < cli_row_count; i++) {
         const struct cli_command *c = cli_rows[i].command;
         if (c) {
             names[count++] = c->name;
