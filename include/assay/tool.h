@@ -24,6 +24,7 @@ struct agent_capabilities {
         *read; /* files and directories that may be read; ends with NULL; NULL = none */
     const char *const *write; /* and written */
     bool network;             /* may connect to other machines */
+    bool threads;             /* may start threads (OpenMP) */
     const char *exec;         /* the one program that may be started; NULL = none */
     unsigned cpu_ms;          /* processor time of one call; 0 = 2,000 */
     unsigned wall_ms;         /* 0 = 10,000 */
@@ -35,6 +36,9 @@ struct agent_tool;
  * valid. *out: a new JSON value, valid by the output schema where there is one. A failure is a
  * negative code with base_error_message(), which the caller gets as the call's message. */
 typedef int agent_tool_fn(const struct agent_tool *tool, const json_t *arguments, json_t **out);
+/* For a tool's function, in the worker: how far it is (done of total, 0 = unknown) and what it does
+ * now (may be NULL), for whoever waits. At most ten a second are passed on, the last one always. */
+void agent_tool_progress(double done, double total, const char *message);
 struct agent_tool {
     const char *name;                       /* [A-Za-z0-9_-], at most 64 */
     const char *title;                      /* for people; NULL = the name */
@@ -88,7 +92,13 @@ struct agent_call {
     const char *session; /* calls of one conversation, for taint and loops; NULL = on its own */
     /* Asked about every 20 ms while the worker runs; true ends the call. NULL = never. */
     bool (*cancelled)(void *context);
+    /* What the tool said by agent_tool_progress; NULL = nobody listens. */
+    void (*progress)(void *context, double done, double total, const char *message);
     void *context;
+    /* Who approves this call, in place of the gate's; NULL = the gate's. */
+    bool (*approve)(void *context, const struct agent_tool *tool, const json_t *arguments,
+                    const char *reason);
+    void *approve_context;
 };
 struct agent_result {
     enum agent_outcome outcome;
@@ -164,4 +174,24 @@ struct agent_builtin_options {
 /* The calculator always; the others as options give them ground. The paths are borrowed for as long
  * as t lives. */
 int agent_tools_add_builtin(struct agent_tools *t, const struct agent_builtin_options *options);
+
+/* ---- the laboratory's own commands as tools ---- */
+
+struct agent_lab_options {
+    /* Directory whose tables (CSV, TSV, JSON, JSONL, plain or packed) may be read; NULL = only the
+     * built-in ones. */
+    const char *data;
+    /* Directory of models that may be loaded by name; NULL = only builtin:tiny. */
+    const char *models;
+    const char *store; /* of runs, to be read; NULL = none */
+};
+/* describe_table, summarize_dataset, run_analysis, sample_table, statistics, perplexity, evaluate.
+ * The paths are borrowed for as long as t lives. */
+int agent_tools_add_lab(struct agent_tools *t, const struct agent_lab_options *options);
+
+/* ---- programs as tools ---- */
+
+/* Tools that are programs which read their arguments as JSON on standard input and print their
+ * result as JSON, as a YAML file declares them (docs/tools.md has its keys). */
+int agent_tools_add_programs(struct agent_tools *t, const char *path);
 #endif
