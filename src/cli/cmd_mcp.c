@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "cli/display.h"
+#include "cli/ground.h"
 #include <assay/mcp.h>
 #include <fcntl.h>
 #include <string.h>
@@ -44,15 +45,12 @@ const struct cli_command cli_command_mcp_call = {
 static int run_serve(int argc, char **argv)
 {
     const struct cli_command *self = &cli_command_mcp_serve;
-    struct agent_builtin_options ground = { 0 };
+    struct cli_ground ground = { 0 };
     const char *policy_path = NULL, *audit_path = NULL;
     bool stdio = false;
     const struct cli_option options[] = {
         { "stdio", 0, CLI_FLAG, &stdio, NULL, "Speak on standard input and output." },
-        { "files", 0, CLI_STRING, &ground.files, "DIR", "Tools that read below this directory." },
-        { "weather", 0, CLI_STRING, &ground.weather, "FILE", "A table for the weather tool." },
-        { "documents", 0, CLI_STRING, &ground.documents, "FILE", "An index for the search." },
-        { "database", 0, CLI_STRING, &ground.database, "FILE", "An SQLite file to query." },
+        CLI_GROUND_OPTIONS(ground),
         { "policy", 0, CLI_STRING, &policy_path, "FILE", "What may be called (docs/safety.md)." },
         { "audit", 0, CLI_STRING, &audit_path, "FILE", "Append every call to this log." },
         { 0 },
@@ -71,9 +69,7 @@ static int run_serve(int argc, char **argv)
     if (out < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
         rc = base_error_set(BASE_E_IO, "cannot keep standard output for the protocol");
     if (!rc)
-        rc = agent_tools_make(&tools);
-    if (!rc)
-        rc = agent_tools_add_builtin(tools, &ground);
+        rc = cli_ground_open(&ground, &tools);
     if (!rc && policy_path)
         rc = agent_policy_load(&policy, policy_path);
     if (!rc && audit_path)

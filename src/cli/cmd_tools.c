@@ -2,27 +2,23 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "cli/display.h"
+#include "cli/ground.h"
 #include "agent/redteam.h"
 #include <assay/tool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define GROUND                                                                                     \
-    "The calculator is always there. --files DIR adds tools that read below DIR, --weather FILE "  \
-    "a table to look weather up in (columns place and date; builtin:weather is one), --documents " \
-    "FILE the search in an index that `assay tools index` made, --database FILE the tools that "   \
-    "read an SQLite database."
-
 static int run_list(int argc, char **argv);
 const struct cli_command cli_command_tools_list = {
     .name = "tools list",
     .synopsis = "[options]",
     .summary = "List the tools that a model may be given",
-    .details = GROUND " --form prints their definitions as an API wants them, ready to be sent: "
-                      "mcp, openai or anthropic.\n\n"
-                      "  assay tools list\n"
-                      "  assay tools list --files docs --form openai",
+    .details = CLI_GROUND_DETAILS
+    " --form prints their definitions as an API wants them, ready to be sent: "
+    "mcp, openai or anthropic.\n\n"
+    "  assay tools list\n"
+    "  assay tools list --files docs --form openai",
     .run = run_list,
 };
 static int run_describe(int argc, char **argv);
@@ -30,7 +26,7 @@ const struct cli_command cli_command_tools_describe = {
     .name = "tools describe",
     .synopsis = "[options] NAME",
     .summary = "Show a tool's definition and what it may touch",
-    .details = GROUND "\n\n  assay tools describe calculator",
+    .details = CLI_GROUND_DETAILS "\n\n  assay tools describe calculator",
     .run = run_describe,
 };
 static int run_call(int argc, char **argv);
@@ -38,7 +34,7 @@ const struct cli_command cli_command_tools_call = {
     .name = "tools call",
     .synopsis = "[options] NAME --args JSON",
     .summary = "Call a tool: validated, by the policy, in a sandbox, audited",
-    .details = GROUND
+    .details = CLI_GROUND_DETAILS
     " The arguments are held against the tool's schema, the policy decides, and the tool "
     "runs in a worker that can reach nothing but what the tool declares. Where the "
     "policy asks, the question comes to the terminal; without a terminal the answer is "
@@ -79,25 +75,10 @@ const struct cli_command cli_command_redteam = {
 };
 
 struct arguments {
-    struct agent_builtin_options builtin;
+    struct cli_ground ground;
     const char *form, *args, *policy, *audit, *caller;
     bool yes;
 };
-#define GROUND_OPTIONS(a)                                                                            \
-    {                                                                                                \
-        "files", 0, CLI_STRING, &(a).builtin.files, "DIR", "Tools that read below this directory."   \
-    },                                                                                               \
-        { "weather", 0, CLI_STRING, &(a).builtin.weather, "FILE", "A table for the weather tool." }, \
-        { "documents", 0, CLI_STRING, &(a).builtin.documents, "FILE", "An index for the search." },  \
-    {                                                                                                \
-        "database", 0, CLI_STRING, &(a).builtin.database, "FILE", "An SQLite file to query."         \
-    }
-
-static int tools_open(const struct arguments *a, struct agent_tools **out)
-{
-    int rc = agent_tools_make(out);
-    return rc ? rc : agent_tools_add_builtin(*out, &a->builtin);
-}
 
 static const char *touches(const struct agent_capabilities *n)
 {
@@ -114,7 +95,7 @@ static int run_list(int argc, char **argv)
     struct arguments a = { 0 };
     const struct cli_option options[] = {
         { "form", 0, CLI_STRING, &a.form, "FORM", "mcp, openai or anthropic definitions." },
-        GROUND_OPTIONS(a),
+        CLI_GROUND_OPTIONS(a.ground),
         { 0 },
     };
     int n, code = cli_parse(self, options, false, argc, argv, &n);
@@ -130,7 +111,7 @@ static int run_list(int argc, char **argv)
     if (a.form && form < 0)
         return cli_usage(self, "--form %s: expected mcp, openai or anthropic", a.form);
     struct agent_tools *tools = NULL;
-    int rc = tools_open(&a, &tools);
+    int rc = cli_ground_open(&a.ground, &tools);
     json_t *all = NULL;
     if (!rc && (a.form || cli_common.json))
         rc = agent_tools_export(tools, form < 0 ? AGENT_FORM_MCP : (enum agent_form)form, &all);
@@ -169,7 +150,7 @@ static int run_describe(int argc, char **argv)
 {
     const struct cli_command *self = &cli_command_tools_describe;
     struct arguments a = { 0 };
-    const struct cli_option options[] = { GROUND_OPTIONS(a), { 0 } };
+    const struct cli_option options[] = { CLI_GROUND_OPTIONS(a.ground), { 0 } };
     int n, code = cli_parse(self, options, false, argc, argv, &n);
     if (code)
         return code < 0 ? 0 : code;
@@ -177,7 +158,7 @@ static int run_describe(int argc, char **argv)
         return cli_usage(self, "expected the name of one tool");
     struct agent_tools *tools = NULL;
     json_t *definition = NULL;
-    int rc = tools_open(&a, &tools);
+    int rc = cli_ground_open(&a.ground, &tools);
     const struct agent_tool *tool = rc ? NULL : agent_tools_find(tools, argv[1]);
     if (!rc && !tool)
         rc = base_error_set(BASE_E_ARGUMENT, "there is no tool \"%s\": see assay tools list",
@@ -237,7 +218,7 @@ static int run_call(int argc, char **argv)
         { "policy", 0, CLI_STRING, &a.policy, "FILE", "What may be called (docs/safety.md)." },
         { "audit", 0, CLI_STRING, &a.audit, "FILE", "Append the call to this log." },
         { "yes", 'y', CLI_FLAG, &a.yes, NULL, "Approve what the policy asks for." },
-        GROUND_OPTIONS(a),
+        CLI_GROUND_OPTIONS(a.ground),
         { 0 },
     };
     int n, code = cli_parse(self, options, false, argc, argv, &n);
@@ -254,7 +235,7 @@ static int run_call(int argc, char **argv)
     const char *text = a.args ? a.args : "{}";
     int rc = base_json_parse_wire(&arguments, text, strlen(text), 0, "--args");
     if (!rc)
-        rc = tools_open(&a, &tools);
+        rc = cli_ground_open(&a.ground, &tools);
     if (!rc && a.policy)
         rc = agent_policy_load(&policy, a.policy);
     if (!rc && a.audit)

@@ -1,0 +1,29 @@
+/* The ground that tools stand on: which files, tables, databases ... a command lets tools read. One
+ * table of options and one way to make the tools of it, for every command that has tools. */
+#ifndef CLI_GROUND_H
+#define CLI_GROUND_H
+#include "cli/cli.h"
+#include <assay/tool.h>
+
+struct cli_ground {
+    struct agent_builtin_options builtin;
+};
+/* For the details of a command. */
+#define CLI_GROUND_DETAILS                                                                         \
+    "The calculator is always there. --files DIR adds tools that read below DIR, --weather FILE "  \
+    "a table to look weather up in (columns place and date; builtin:weather is one), --documents " \
+    "FILE the search in an index that `assay tools index` made, --database FILE the tools that "   \
+    "read an SQLite database."
+/* Rows of a command's table of options; g is a struct cli_ground. */
+/* clang-format off */
+#define CLI_GROUND_OPTIONS(g)                                                                      \
+    { "files", 0, CLI_STRING, &(g).builtin.files, "DIR", "Tools that read below this directory." }, \
+    { "weather", 0, CLI_STRING, &(g).builtin.weather, "FILE", "A table for the weather tool." },   \
+    { "documents", 0, CLI_STRING, &(g).builtin.documents, "FILE", "An index for the search." },    \
+    { "database", 0, CLI_STRING, &(g).builtin.database, "FILE", "An SQLite file to query." }
+/* clang-format on */
+
+/* The tools that stand on g, whose strings must live as long as they; agent_tools_free. On failure
+ * *out is NULL, with a message. */
+int cli_ground_open(const struct cli_ground *g, struct agent_tools **out);
+#endif
