@@ -232,12 +232,16 @@ static int lay_out(struct base_buffer *b, const struct sampling_description *d)
 static int parse_ranges(const struct cli_strings *given, struct sampling_range **out)
 {
     const struct cli_command *self = &cli_command_describe;
-    struct sampling_range *r = base_alloc_zero(given->count, sizeof *r);
+    struct sampling_range *r = survey_keep(given->count, sizeof *r);
     if (!r)
         return cli_fail(self);
     for (size_t i = 0; i < given->count; i++) {
-        char *text = base_strdup(given->at[i]), *equals = text ? strrchr(text, '=') : NULL;
-        char *dots = equals ? strstr(equals, "..") : NULL;
+        size_t bytes = strlen(given->at[i]) + 1;
+        char *text = survey_keep(bytes, 1);
+        if (!text)
+            return cli_fail(self);
+        memcpy(text, given->at[i], bytes);
+        char *equals = strrchr(text, '='), *dots = equals ? strstr(equals, "..") : NULL;
         if (!dots)
             return cli_usage(self, "--range %s: write COL=LO..HI", given->at[i]);
         *equals = *dots = 0;

@@ -384,7 +384,8 @@ static int try_plain_json(struct stats_sample *s, const char *path, const struct
     return rc ? rc : 1;
 }
 
-static int read_path(struct stats_sample *s, const char *path, const struct stats_how *how)
+/* 1 for a list of plain numbers, 0 for records. */
+static int read_values(struct stats_sample *s, const char *path, const struct stats_how *how)
 {
     struct data_records_options options = { 0 };
     struct data_records *records = NULL;
@@ -397,7 +398,7 @@ static int read_path(struct stats_sample *s, const char *path, const struct stat
     bool lines = options.format == DATA_FORMAT_LINES;
     if (!lines && options.format != DATA_FORMAT_CSV && options.format != DATA_FORMAT_TSV &&
         (rc = try_plain_json(s, path, how)))
-        return rc < 0 ? rc : 0;
+        return rc;
     for (size_t f = 0; f < s->n_fields && rc == 0; f++)
         if (s->field[f].label)
             rc = base_table_new(&tables[f], 64);
@@ -413,9 +414,6 @@ static int read_path(struct stats_sample *s, const char *path, const struct stat
         if ((rc = add_record(s, tables, &cells, data_records_place(records), how)))
             goto out;
     }
-    if (rc == 0 && s->n == 0)
-        rc = base_error_set(BASE_E_ARGUMENT, "%s has no values%s", path,
-                            s->skipped ? " but missing ones" : "");
 out:
     cells_free(&cells);
     base_free(cells.piece);
@@ -423,6 +421,15 @@ out:
         base_table_free(tables[f]);
     data_records_close(records);
     return rc;
+}
+
+static int read_path(struct stats_sample *s, const char *path, const struct stats_how *how)
+{
+    int rc = read_values(s, path, how);
+    if (rc >= 0 && s->n == 0)
+        return base_error_set(BASE_E_ARGUMENT, "%s has no values%s", path,
+                              s->skipped ? " but missing ones" : "");
+    return rc < 0 ? rc : 0;
 }
 
 int stats_sample_read(struct stats_sample *s, const char *path, const struct stats_how *how,

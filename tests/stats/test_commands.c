@@ -163,6 +163,8 @@ static void refusals(void **state)
           { "describe", "-" } },
         { "1\nnan\n", "--skip-missing", 1, { "describe", "-" } },
         { "", "no values", 1, { "describe", "-" } },
+        { "[]", "standard input has no values", 1, { "describe", "-" } },
+        { "[null]", "no values but missing", 1, { "describe", "-", "--skip-missing" } },
         { "1 2\n3 4\n", "columns 1, 2: say which with --column", 1, { "bootstrap", "-" } },
         { "1\n2\n", "no column \"z\"; it has 1", 1, { "describe", "-", "--column", "z" } },
         { "1\n", "at least 2 values", 1, { "bootstrap", "-" } },
