@@ -39,6 +39,12 @@ typedef int agent_tool_fn(const struct agent_tool *tool, const json_t *arguments
 /* For a tool's function, in the worker: how far it is (done of total, 0 = unknown) and what it does
  * now (may be NULL), for whoever waits. At most ten a second are passed on, the last one always. */
 void agent_tool_progress(double done, double total, const char *message);
+/* In place of the above for a tool that lives elsewhere and is only asked, over a connection of
+ * this process: runs here, on the caller's thread, for at most wall_ms, and asks call->cancelled
+ * itself. BASE_E_INTERRUPTED: it was cancelled; BASE_E_LIMIT: the time is over. */
+struct agent_call;
+typedef int agent_remote_fn(const struct agent_tool *tool, const struct agent_call *call,
+                            unsigned wall_ms, json_t **out);
 struct agent_tool {
     const char *name;                       /* [A-Za-z0-9_-], at most 64 */
     const char *title;                      /* for people; NULL = the name */
@@ -48,15 +54,16 @@ struct agent_tool {
     bool read_only, idempotent, open_world; /* annotations */
     struct agent_capabilities needs;
     agent_tool_fn *run;
-    void *context; /* the tool's own */
+    agent_remote_fn *remote; /* instead of run; NULL = it runs in a worker */
+    void *context;           /* the tool's own */
 };
 
 /* A set of tools. Their schemas are compiled when they are added. */
 struct agent_tools;
 int agent_tools_make(struct agent_tools **out);
 void agent_tools_free(struct agent_tools *t); /* NULL is fine */
-/* Copies everything but context and run. BASE_E_ARGUMENT: a name that is none or is taken, a schema
- * that is not an object's. */
+/* Copies everything but context, run and remote. BASE_E_ARGUMENT: a name that is none or is taken,
+ * a schema that is not an object's. */
 int agent_tools_add(struct agent_tools *t, const struct agent_tool *tool);
 size_t agent_tools_count(const struct agent_tools *t);
 /* In the order of their names, which does not depend on the order of adding. */

@@ -393,6 +393,55 @@ static unsigned narrower(unsigned own, unsigned rule, unsigned usual)
     return rule && rule < own ? rule : own;
 }
 
+/* A result against the tool's own schema. */
+static int check_result(struct step *s)
+{
+    json_t *errors = NULL;
+    int rc = s->entry->result ? agent_schema_check(s->entry->result, s->result->value, &errors) : 1;
+    if (rc == 0) {
+        const json_t *e = json_array_get(errors, 0);
+        rc = stop(s, AGENT_BAD_RESULT, "the result breaks the tool's own schema: %.100s: %s",
+                  json_string_value(json_object_get(e, "instance")),
+                  json_string_value(json_object_get(e, "message")));
+        json_decref(errors);
+    } else if (rc == BASE_E_LIMIT) {
+        rc = stop(s, AGENT_BAD_RESULT, "the result cannot be checked: %s", base_error_message());
+    } else {
+        rc = rc < 0 ? rc : 0;
+    }
+    if (rc) {
+        json_decref(s->result->value);
+        s->result->value = NULL;
+    }
+    return rc;
+}
+
+/* A tool that lives elsewhere is asked from here: there is nothing of it that a worker could hold.
+ * Its answer is foreign text of a bounded size, like any other. */
+static int ask_remote(struct step *s, const struct agent_capabilities *needs)
+{
+    const struct agent_tool *tool = &s->entry->tool;
+    json_t *value = NULL;
+    double begun = now();
+    int rc = tool->remote(tool, s->call, needs->wall_ms, &value);
+    s->result->seconds = now() - begun;
+    if (rc == BASE_E_MEMORY)
+        return rc;
+    if (rc)
+        return stop(s,
+                    rc == BASE_E_INTERRUPTED ? AGENT_CANCELLED
+                    : rc == BASE_E_LIMIT     ? AGENT_TIMED_OUT
+                                             : AGENT_FAILED,
+                    "%s", base_error_message());
+    size_t bytes = json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (bytes > needs->output) {
+        json_decref(value);
+        return stop(s, AGENT_BAD_RESULT, "the result is larger than %zu bytes", needs->output);
+    }
+    s->result->value = value;
+    return check_result(s);
+}
+
 static int run(struct step *s)
 {
     const struct agent_tool *tool = &s->entry->tool;
@@ -407,6 +456,8 @@ static int run(struct step *s)
         needs.output = 1u << 20;
     if (s->ruling.output && s->ruling.output < needs.output)
         needs.output = s->ruling.output;
+    if (tool->remote)
+        return ask_remote(s, &needs);
     struct agent_job job = { .needs = &needs,
                              .run = work,
                              .context = s,
@@ -439,23 +490,7 @@ static int run(struct step *s)
         rc = stop(s, AGENT_BAD_RESULT, "%s", base_error_message());
         goto out;
     }
-    json_t *errors = NULL;
-    rc = s->entry->result ? agent_schema_check(s->entry->result, s->result->value, &errors) : 1;
-    if (rc == 0) {
-        const json_t *e = json_array_get(errors, 0);
-        rc = stop(s, AGENT_BAD_RESULT, "the result breaks the tool's own schema: %.100s: %s",
-                  json_string_value(json_object_get(e, "instance")),
-                  json_string_value(json_object_get(e, "message")));
-        json_decref(errors);
-    } else if (rc == BASE_E_LIMIT) {
-        rc = stop(s, AGENT_BAD_RESULT, "the result cannot be checked: %s", base_error_message());
-    } else {
-        rc = rc < 0 ? rc : 0;
-    }
-    if (rc) {
-        json_decref(s->result->value);
-        s->result->value = NULL;
-    }
+    rc = check_result(s);
 out:
     base_buffer_free(&ended.answer);
     return rc;

@@ -123,6 +123,7 @@ int agent_tools_add(struct agent_tools *t, const struct agent_tool *tool)
     copy->idempotent = tool->idempotent;
     copy->open_world = tool->open_world;
     copy->run = tool->run;
+    copy->remote = tool->remote;
     copy->context = tool->context;
     copy->needs.read = copy->needs.write = NULL;
     copy->needs.exec = NULL;
