@@ -36,12 +36,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
     }
     const struct mcp_server_options o = { .gate = gate, .tools = tools };
-    struct mcp_session s = { .caller = "mcp:?", .name = "fuzz" };
+    struct mcp_server *server = NULL;
+    struct mcp_session *s = NULL;
+    if (mcp_server_make(&server, &o) || mcp_session_make(&s, server, "fuzz", "fuzz"))
+        abort();
     while (size) {
         const uint8_t *end = memchr(data, '\n', size);
         size_t n = end ? (size_t)(end - data) : size;
-        json_t *answer = NULL;
-        if (mcp_answer(&o, &s, (const char *)data, n, &answer))
+        json_t *message = NULL, *answer = NULL;
+        int status = 0, taken = 0;
+        if (mcp_message_parse(s, (const char *)data, n, &message, &answer) < 0 ||
+            !message != (answer != NULL))
+            abort();
+        if (message && (taken = mcp_session_take(s, message)) < 0)
+            abort();
+        if (message && !taken && mcp_answer(s, NULL, message, &answer, &status))
+            abort();
+        if (message && !taken && (status == 202) != !answer)
             abort();
         size_t i;
         const json_t *one;
@@ -50,8 +61,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         else if (answer)
             check(answer);
         json_decref(answer);
+        json_decref(message);
         data += n + (end != NULL);
         size -= n + (end != NULL);
     }
+    mcp_session_free(s);
+    mcp_server_free(server);
     return 0;
 }

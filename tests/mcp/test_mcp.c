@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "mcp/protocol.h"
 #include <dirent.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -28,12 +29,12 @@ static int wait_long(const struct agent_tool *tool, const json_t *arguments, jso
 struct ground {
     struct agent_tools *tools;
     struct agent_gate *gate;
-    struct mcp_server_options o;
-    struct mcp_session s;
+    struct mcp_server *server;
+    struct mcp_session *s;
 };
 static void begin(struct ground *g)
 {
-    *g = (struct ground){ .s = { .caller = "mcp:?", .name = "test" } };
+    *g = (struct ground){ 0 };
     assert_int_equal(agent_tools_make(&g->tools), 0);
     static const char *const names[] = { "a", "b", "c" };
     for (int i = 0; i < 3; i++) {
@@ -46,20 +47,34 @@ static void begin(struct ground *g)
         assert_int_equal(agent_tools_add(g->tools, &t), 0);
     }
     assert_int_equal(agent_gate_make(&g->gate, g->tools, NULL), 0);
-    g->o = (struct mcp_server_options){ .gate = g->gate, .tools = g->tools, .page = 2 };
+    const struct mcp_server_options o = { .gate = g->gate, .tools = g->tools, .page = 2 };
+    assert_int_equal(mcp_server_make(&g->server, &o), 0);
+    assert_int_equal(mcp_session_make(&g->s, g->server, "test", "test"), 0);
 }
 static void end(struct ground *g)
 {
+    mcp_session_free(g->s);
+    mcp_server_free(g->server);
     agent_gate_free(g->gate);
     agent_tools_free(g->tools);
+}
+
+/* As a transport does: a new answer, or NULL. */
+static json_t *answer_json(struct ground *g, const char *text)
+{
+    json_t *message = NULL, *a = NULL;
+    assert_int_equal(mcp_message_parse(g->s, text, strlen(text), &message, &a), 0);
+    if (message && mcp_session_take(g->s, message) == 0)
+        assert_int_equal(mcp_answer(g->s, NULL, message, &a, NULL), 0);
+    json_decref(message);
+    return a;
 }
 
 /* The answer as text, "" for none; one static buffer. */
 static const char *answer(struct ground *g, const char *text)
 {
     static char shown[4096];
-    json_t *a = NULL;
-    assert_int_equal(mcp_answer(&g->o, &g->s, text, strlen(text), &a), 0);
+    json_t *a = answer_json(g, text);
     char *dumped = a ? json_dumps(a, JSON_COMPACT) : NULL;
     snprintf(shown, sizeof shown, "%s", dumped ? dumped : "");
     base_free(dumped);
@@ -229,9 +244,8 @@ static void results_fit_the_schemas(void **state)
         snprintf(request, sizeof request,
                  "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}", cases[i].method,
                  cases[i].params);
-        json_t *message = NULL, *schema = NULL, *errors = NULL;
+        json_t *message = answer_json(&g, request), *schema = NULL, *errors = NULL;
         struct agent_schema *compiled = NULL;
-        assert_int_equal(mcp_answer(&g.o, &g.s, request, strlen(request), &message), 0);
         assert_int_equal(base_json_load(&schema, test_shared_path(cases[i].file)), 0);
         snprintf(reference, sizeof reference, "#/%s/%s", cases[i].defs, cases[i].type);
         json_object_del(schema, "anyOf");
@@ -249,12 +263,19 @@ static void results_fit_the_schemas(void **state)
     }
 }
 
-static bool cancel_at_once(void *context, const json_t *id)
+static void *cancel_soon(void *context)
 {
-    (void)context;
-    return json_integer_value(id) == 5;
+    struct ground *g = context;
+    struct timespec t = { 0, 200000000 };
+    nanosleep(&t, NULL);
+    json_t *message = json_pack("{s:s, s:s, s:{s:i}}", "jsonrpc", "2.0", "method",
+                                "notifications/cancelled", "params", "requestId", 5);
+    int taken = mcp_session_take(g->s, message);
+    json_decref(message);
+    return taken == 1 ? g : NULL;
 }
 
+/* A cancelled call ends, and is not answered; nor is one cancelled before its turn. */
 static void calls_are_cancelled(void **state)
 {
     (void)state;
@@ -262,14 +283,31 @@ static void calls_are_cancelled(void **state)
     struct timespec from, to;
     begin(&g);
     answer(&g, HELLO("2025-11-25"));
-    g.s.cancelled = cancel_at_once;
+    pthread_t thread;
     clock_gettime(CLOCK_MONOTONIC, &from);
-    const char *got =
-        answer(&g, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\",\"params\":"
-                   "{\"name\":\"c\",\"arguments\":{\"x\":1}}}");
+    assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &g), 0);
+    assert_string_equal(answer(&g,
+                               "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\",\"params\":"
+                               "{\"name\":\"c\",\"arguments\":{\"x\":1}}}"),
+                        "");
     clock_gettime(CLOCK_MONOTONIC, &to);
-    assert_non_null(strstr(got, "cancelled"));
+    void *taken = NULL;
+    pthread_join(thread, &taken);
+    assert_non_null(taken);
     assert_true(to.tv_sec - from.tv_sec < 7); /* the tool sleeps eight seconds */
+    json_t *waiting = json_pack("{s:s, s:i, s:s}", "jsonrpc", "2.0", "id", 5, "method", "ping");
+    json_t *a = NULL;
+    int status = 0;
+    assert_int_equal(mcp_session_take(g.s, waiting), 0);
+    assert_ptr_equal(cancel_soon(&g), &g);
+    assert_int_equal(mcp_answer(g.s, NULL, waiting, &a, &status), 0);
+    assert_null(a);
+    assert_int_equal(status, 202);
+    assert_int_equal(mcp_answer(g.s, NULL, waiting, &a, &status), 0);
+    assert_non_null(a); /* the same id again is another request */
+    assert_int_equal(status, 200);
+    json_decref(a);
+    json_decref(waiting);
     end(&g);
 }
 
