@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <cmocka.h>
+#include "law.h"
 #include "support.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -17,61 +18,6 @@
 #else
 #define DRAWS 1000000
 #endif
-#define MOST 13 /* units */
-
-struct law {
-    size_t N;
-    double p[1 << MOST]; /* of each sample, as a set of bits */
-};
-static struct law law;
-static uint32_t count[1 << MOST];
-
-static void law_begin(size_t N)
-{
-    law.N = N;
-    memset(law.p, 0, sizeof law.p);
-    memset(count, 0, sizeof count);
-}
-
-/* Inclusion probabilities of the law. */
-static void inclusion(double *pi)
-{
-    for (size_t i = 0; i < law.N; i++) {
-        pi[i] = 0;
-        for (size_t s = 0; s < (size_t)1 << law.N; s++)
-            pi[i] += s >> i & 1 ? law.p[s] : 0;
-    }
-}
-
-static void law_check(void)
-{
-    double sum = 0, chi = 0, rest = 0, rest_count = 0;
-    int cells = 0;
-    for (size_t s = 0; s < (size_t)1 << law.N; s++) {
-        double expected = law.p[s] * DRAWS;
-        sum += law.p[s];
-        if (law.p[s] < 1e-12) {
-            assert_int_equal(count[s], 0); /* impossible samples do not come */
-        } else if (expected < 10) {
-            rest += expected;
-            rest_count += count[s];
-        } else {
-            chi += (count[s] - expected) * (count[s] - expected) / expected;
-            cells++;
-        }
-    }
-    if (rest > 10) {
-        chi += (rest_count - rest) * (rest_count - rest) / rest;
-        cells++;
-    }
-    assert_true(fabs(sum - 1) < 1e-9);
-    /* Wilson and Hilferty's quantile of chi-square at 4.75 standard deviations */
-    double df = cells - 1, z = 1 - 2 / (9 * df) + 4.75 * sqrt(2 / (9 * df));
-    if (chi > df * z * z * z)
-        fprintf(stderr, "chi-square %.1f, %g degrees of freedom\n", chi, df);
-    assert_true(chi <= df * z * z * z);
-}
-
 static size_t set_of(const uint64_t *unit, size_t n)
 {
     size_t s = 0;
@@ -108,7 +54,7 @@ static void random_samples(void **state)
         assert_int_equal(sampling_draw_random(&rng, 7, 3, out), 0);
         count[set_of(out, 3)]++;
     }
-    law_check();
+    law_check(DRAWS);
     /* Floyd's way, 2 of 33: 528 pairs */
     static uint32_t pairs[33][33];
     memset(pairs, 0, sizeof pairs);
@@ -162,14 +108,14 @@ static void systematic(void **state)
         law.p[s] += 1 / 64.0;
     }
     double pi[MOST];
-    inclusion(pi);
+    law_inclusion(pi);
     for (int i = 0; i < 8; i++)
         assert_true(fabs(pi[i] - 3 / 8.0) < 1e-12);
     for (int d = 0; d < DRAWS; d++) {
         assert_int_equal(sampling_draw_systematic(&rng, 8, 3, out), 0);
         count[set_of(out, 3)]++;
     }
-    law_check();
+    law_check(DRAWS);
 }
 
 static void bernoulli(void **state)
@@ -187,7 +133,7 @@ static void bernoulli(void **state)
             s |= (size_t)1 << i;
         count[s]++;
     }
-    law_check();
+    law_check(DRAWS);
     assert_int_equal(sampling_skip_bernoulli(&rng, 1), 0);
 }
 
@@ -207,7 +153,7 @@ static void reservoir(void **state)
         }
         count[set_of(slot, 3)]++;
     }
-    law_check();
+    law_check(DRAWS);
 }
 
 /* Every order of successive draws. */
@@ -236,7 +182,7 @@ static void successive(void **state)
     for (int n = 1; n <= 6; n++) { /* inclusion probabilities of every size */
         law_begin(7);
         successive_law(weights, 7, n, 0, 1);
-        inclusion(exact);
+        law_inclusion(exact);
         assert_int_equal(sampling_inclusion_successive(weights, 7, (uint64_t)n, pi, &is_exact), 0);
         assert_true(is_exact);
         for (int i = 0; i < 7; i++)
@@ -249,7 +195,7 @@ static void successive(void **state)
         assert_int_equal(sampling_draw_successive(&rng, weights, 7, 3, out), 0);
         count[set_of(out, 3)]++;
     }
-    law_check();
+    law_check(DRAWS);
     /* large: the probabilities add up to n, exact and Rosén's near each other */
     static double w[1001], many[1001], rosen[1001];
     for (int i = 0; i < 1001; i++)
@@ -300,7 +246,7 @@ static void weighted_reservoir(void **state)
         mean += total / DRAWS;
         square += total * total / DRAWS;
     }
-    law_check();
+    law_check(DRAWS);
     /* rank conditioning is unbiased: the total of y (unit 5 of weight 0 has y = 0) */
     assert_true(fabs(mean - 119) < 5 * sqrt((square - mean * mean) / DRAWS));
 }
@@ -316,13 +262,13 @@ static void draw_many(enum sampling_pps how, const double *pi, size_t N, uint64_
         assert_int_equal(sampling_draw_pps(&rng, how, pi, N, taken), 0);
         count[set_of_taken(taken, N)]++;
     }
-    law_check();
+    law_check(DRAWS);
 }
 
 static void check_inclusion(const double *pi)
 {
     double exact[MOST];
-    inclusion(exact);
+    law_inclusion(exact);
     for (size_t i = 0; i < law.N; i++)
         assert_true(fabs(exact[i] - pi[i]) < 1e-12);
 }
@@ -606,25 +552,88 @@ static void inclusion_probabilities(void **state)
     assert_true(pi[0] == 0 && pi[1] == 0 && pi[2] == 1);
 }
 
+/* Every way that a flight and landing balanced on pi and x can take, the units coming in `order`:
+ * at most three are in hand, and the direction is the cross product of the two rows. */
+static void cube_law(const double *x, const size_t *order, size_t N, size_t next,
+                     const size_t *group, size_t held, const double *at, double p)
+{
+    size_t g[3];
+    double y[6], u[3] = { 1, 0, 0 };
+    memcpy(g, group, held * sizeof *g);
+    for (; held < 3 && next < N; next++)
+        g[held++] = order[next];
+    if (held == 0) {
+        size_t s = 0;
+        for (size_t i = 0; i < N; i++)
+            s |= (size_t)(at[i] > 0.5) << i;
+        law.p[s] += p;
+        return;
+    }
+    if (held == 3) {
+        const double b[3] = { x[g[0]] / six[g[0]], x[g[1]] / six[g[1]], x[g[2]] / six[g[2]] };
+        u[0] = b[2] - b[1];
+        u[1] = b[0] - b[2];
+        u[2] = b[1] - b[0];
+    } else if (held == 2) { /* landing: balanced on pi alone, then on nothing */
+        u[1] = -1;
+    }
+    double along = INFINITY, against = INFINITY;
+    for (size_t c = 0; c < held; c++) {
+        if (u[c] == 0)
+            continue;
+        double up = (1 - at[g[c]]) / fabs(u[c]), down = at[g[c]] / fabs(u[c]);
+        along = fmin(along, u[c] > 0 ? up : down);
+        against = fmin(against, u[c] > 0 ? down : up);
+    }
+    for (int way = 0; way < 2; way++) {
+        double q = (way ? along : against) / (along + against);
+        size_t kept = 0, left[3];
+        memcpy(y, at, N * sizeof *y);
+        for (size_t c = 0; c < held; c++) {
+            double v = y[g[c]] + (way ? -against : along) * u[c];
+            y[g[c]] = v < 1e-9 ? 0 : v > 1 - 1e-9 ? 1 : v;
+            if (y[g[c]] > 0 && y[g[c]] < 1)
+                left[kept++] = g[c];
+        }
+        if (q > 0)
+            cube_law(x, order, N, next, left, kept, y, p * q);
+    }
+}
+
+static void cube_every_order(const double *x, size_t *order, size_t N, size_t k, double p)
+{
+    if (k == N) {
+        cube_law(x, order, N, 0, order, 0, six, p);
+        return;
+    }
+    for (size_t i = k; i < N; i++) {
+        size_t t = order[k];
+        order[k] = order[i];
+        order[i] = t;
+        cube_every_order(x, order, N, k + 1, p / (double)(N - k));
+        order[i] = order[k];
+        order[k] = t;
+    }
+}
+
 static void cube(void **state)
 {
     (void)state;
     struct base_rng rng = base_rng_make(9, BASE_RNG_ROWS, 0);
-    /* pi of six, balanced on one variable: the frequencies are the pi */
-    const double x[12] = { 1, 5, 2, 8, 3, 4, 1, 1, 1, 0, 0, 0 };
-    double hits[6] = { 0 };
+    /* pi of six, balanced on pi and one variable */
+    const double x[12] = { 0.2, 0.7, 0.8, 0.5, 0.4, 0.4, 1, 5, 2, 8, 3, 4.5 };
+    size_t order[6] = { 0, 1, 2, 3, 4, 5 };
     unsigned char taken[1000];
+    law_begin(6);
+    cube_every_order(x + 6, order, 6, 0, 1);
+    check_inclusion(six);
+    for (size_t s = 0; s < 64; s++) /* pi add up to 3: a fixed size */
+        assert_true(law.p[s] == 0 || __builtin_popcountll(s) == 3);
     for (int d = 0; d < DRAWS; d++) {
-        int n = 0;
-        assert_int_equal(sampling_draw_cube(&rng, six, x, 6, 2, taken), 0);
-        for (int i = 0; i < 6; i++) {
-            n += taken[i];
-            hits[i] += taken[i];
-        }
-        assert_int_equal(n, 3); /* balanced on pi: a fixed size */
+        assert_int_equal(sampling_draw_cube(&rng, six, x + 6, 6, 1, taken), 0);
+        count[set_of_taken(taken, 6)]++;
     }
-    for (int i = 0; i < 6; i++)
-        assert_true(fabs(hits[i] / DRAWS - six[i]) < 5 * sqrt(six[i] * (1 - six[i]) / DRAWS));
+    law_check(DRAWS);
     /* a thousand units, three variables: the estimated totals are nearly the true ones */
     static double pi[1000], big[3000];
     double error[3] = { 0 }, total[3] = { 0 };

@@ -7,8 +7,10 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "law.h"
 #include "support.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -166,6 +168,127 @@ static void inclusion(void **state)
     check_design(
         (struct sampling_options){ .method = SAMPLING_BALANCED, .n = 5, .on = on, .n_on = 1 },
         false);
+}
+
+/* ---- the whole law of designs, by enumeration ---- */
+
+/* Law p times that of an independent choice among other units, whose law is q. */
+static void law_cross(double *p, const double *q)
+{
+    static double product[1 << ROWS];
+    memset(product, 0, sizeof product);
+    for (size_t a = 0; a < (size_t)1 << ROWS; a++)
+        for (size_t b = 0; p[a] > 0 && b < (size_t)1 << ROWS; b++)
+            if (q[b] > 0)
+                product[a | b] += p[a] * q[b];
+    memcpy(p, product, sizeof product);
+}
+
+static void law_nothing(double *p)
+{
+    memset(p, 0, sizeof(double) << ROWS);
+    p[0] = 1;
+}
+
+/* n of the units in the set `of`, each choice as likely as another. */
+static void law_choose(double *p, size_t of, int n)
+{
+    double ways = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t s = of;; s = (s - 1) & of) {
+            if (__builtin_popcountll(s) == n)
+                *(pass ? &p[s] : &ways) += pass ? 1 / ways : 1;
+            if (s == 0)
+                break;
+        }
+}
+
+/* n of the clusters, and in each `second` units, or all of a cluster that has no more. */
+static void law_clusters(double *p, const size_t *cluster, int clusters, int n, int second)
+{
+    static double one[1 << ROWS], member[1 << ROWS];
+    double ways = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int chosen = 0; chosen < 1 << clusters; chosen++) {
+            if (__builtin_popcount((unsigned)chosen) != n)
+                continue;
+            ways += !pass;
+            if (!pass)
+                continue;
+            law_nothing(one);
+            for (int c = 0; c < clusters; c++) {
+                int size = __builtin_popcountll(cluster[c]);
+                if (!(chosen >> c & 1))
+                    continue;
+                memset(member, 0, sizeof member);
+                law_choose(member, cluster[c], size < second ? size : second);
+                law_cross(one, member);
+            }
+            for (size_t s = 0; s < (size_t)1 << ROWS; s++)
+                p[s] += one[s] / ways;
+        }
+}
+
+/* Draws by the design against law.p: every sample's frequency, and every row's _pi. */
+static void check_law(struct sampling_options o)
+{
+    const char *wish = getenv("ASSAY_DRAWS"); /* 1000000: as often as in test_law */
+    int runs = wish ? atoi(wish) : 10 * RUNS;
+    double pi[ROWS];
+    law.N = ROWS;
+    memset(count, 0, sizeof count);
+    law_inclusion(pi);
+    for (int r = 0; r < runs; r++) {
+        size_t set = 0;
+        o.seed = (uint64_t)r;
+        assert_int_equal(sample(table_path, o), 0);
+        for (size_t k = 0; k < got.n; k++) {
+            size_t i = (size_t)got.row[k].number - 1;
+            set |= (size_t)1 << i;
+            assert_true(fabs(got.row[k].pi - pi[i]) < 1e-12);
+        }
+        count[set]++;
+    }
+    law_check(runs);
+}
+
+static void laws(void **state)
+{
+    (void)state;
+    static const char *const by[] = { "g" };
+    static double south[1 << ROWS];
+    /* rows a to l are bits 0 to 11; c is 1 1 2 2 3 | 1 1 4 4 5 5 5, g is N | S */
+    const size_t N = 0x01f, S = 0xfe0;
+    const size_t whole[5] = { 0x063, 0x00c, 0x010, 0x180, 0xe00 };
+    const size_t north[3] = { 0x003, 0x00c, 0x010 }, southern[3] = { 0x060, 0x180, 0xe00 };
+
+    law_begin(ROWS);
+    law_nothing(law.p);
+    memset(south, 0, sizeof south);
+    law_choose(south, N, 2);
+    law_cross(law.p, south);
+    memset(south, 0, sizeof south);
+    law_choose(south, S, 3);
+    law_cross(law.p, south);
+    check_law(
+        (struct sampling_options){ .method = SAMPLING_STRATIFIED, .n = 5, .by = by, .n_by = 1 });
+
+    law_begin(ROWS);
+    law_clusters(law.p, whole, 5, 2, ROWS);
+    check_law((struct sampling_options){ .method = SAMPLING_CLUSTER, .n = 2, .cluster = "c" });
+
+    law_begin(ROWS);
+    law_clusters(law.p, whole, 5, 3, 2);
+    check_law((struct sampling_options){
+        .method = SAMPLING_CLUSTER, .n = 3, .cluster = "c", .second = 2 });
+
+    law_begin(ROWS);
+    law_clusters(law.p, north, 3, 2, 1);
+    memset(south, 0, sizeof south);
+    law_clusters(south, southern, 3, 2, 1);
+    law_cross(law.p, south);
+    check_law((struct sampling_options){
+        .method = SAMPLING_CLUSTER, .n = 4, .cluster = "c", .by = by, .n_by = 1, .second = 1 });
 }
 
 static void strata_and_clusters(void **state)
@@ -594,6 +717,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inclusion),
+        cmocka_unit_test(laws),
         cmocka_unit_test(strata_and_clusters),
         cmocka_unit_test(not_probability_samples),
         cmocka_unit_test(refusals),
