@@ -58,6 +58,9 @@ struct mcp_peer {
      * subscriptions/listen goes on after mcp_answer has returned without an answer. Else mcp_answer
      * stays in it until the stream is gone, the request cancelled or the session freed. */
     bool lasting;
+    /* Ends the stream now; what is sent after, the answer too, is kept for a reader who comes back
+     * (Last-Event-ID). NULL = cannot. For the conformance suite's test_reconnection. */
+    void (*drop)(void *context);
     void *context;
 };
 
@@ -82,6 +85,9 @@ bool mcp_message_modern(const json_t *message);
 /* The first check of a request of 2026-07-28, before its headers are looked at: *answer is the
  * error to send with status 400, or NULL when params._meta has what it must have. */
 int mcp_message_check(const json_t *message, json_t **answer);
+/* The input schema of a tool, fixtures included, as it is listed: a new reference, NULL when there
+ * is no such tool (or no memory). For the headers that "x-mcp-header" asks for. */
+json_t *mcp_server_tool_schema(const struct mcp_server *s, const char *name);
 /* An error as an answer; id and data may be NULL, and are not taken over. NULL: no memory. */
 json_t *mcp_error_answer(const json_t *id, int code, const char *message, json_t *data);
 #endif

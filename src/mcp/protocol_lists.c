@@ -113,3 +113,14 @@ int mcp_tools_list(struct mcp_request *r)
     int rc = agent_tools_export(r->o->tools, AGENT_FORM_MCP, &all);
     return rc ? rc : mcp_give_page(r, "tools", all);
 }
+
+json_t *mcp_server_tool_schema(const struct mcp_server *s, const char *name)
+{
+    const struct agent_tool *tool = agent_tools_find(s->o.tools, name);
+    json_t *exported = NULL;
+    if (!tool || agent_tool_export(s->o.tools, tool, AGENT_FORM_MCP, &exported))
+        return NULL;
+    json_t *schema = json_incref(json_object_get(exported, "inputSchema"));
+    json_decref(exported);
+    return schema;
+}
