@@ -24,7 +24,7 @@ struct agent_capabilities {
         *read; /* files and directories that may be read; ends with NULL; NULL = none */
     const char *const *write; /* and written */
     bool network;             /* may connect to other machines */
-    bool threads;             /* may start threads (OpenMP) */
+    bool threads;             /* may start threads (OpenMP), base_threads() at most 64 */
     const char *exec;         /* the one program that may be started; NULL = none */
     unsigned cpu_ms;          /* processor time of one call; 0 = 2,000 */
     unsigned wall_ms;         /* 0 = 10,000 */

@@ -308,7 +308,7 @@ static int validate(struct step *s)
 
 static bool acts(const struct agent_tool *t)
 {
-    return t->needs.write || t->needs.network || t->needs.exec;
+    return t->needs.write || t->needs.network || t->needs.exec || t->remote;
 }
 
 /* Policy, rate, loops, taint: what needs no person. */
@@ -359,10 +359,12 @@ static int approve(struct step *s)
     struct agent_gate *g = s->g;
     if (!s->asked || s->approved)
         return 0;
-    if (!g->approve)
+    agent_approve_fn *ask = s->call->approve ? s->call->approve : g->approve;
+    void *context = s->call->approve ? s->call->approve_context : g->approve_context;
+    if (!ask)
         return stop(s, AGENT_DENIED, "%s needs approval (%.200s), and nobody is here to give it",
                     s->entry->tool.name, s->ruling.reason);
-    if (!g->approve(g->approve_context, &s->entry->tool, s->call->arguments, s->ruling.reason))
+    if (!ask(context, &s->entry->tool, s->call->arguments, s->ruling.reason))
         return stop(s, AGENT_DENIED, "approval of %s was not given", s->entry->tool.name);
     s->approved = true;
     pthread_mutex_lock(&g->lock);
@@ -460,11 +462,12 @@ static int run(struct step *s)
         return ask_remote(s, &needs);
     struct agent_job job = { .needs = &needs,
                              .run = work,
-                             .context = s,
+                             .run_context = s,
                              .input = s->arguments,
                              .input_bytes = strlen(s->arguments),
                              .cancelled = s->call->cancelled,
-                             .cancelled_context = s->call->context };
+                             .progress = s->call->progress,
+                             .context = s->call->context };
     struct agent_ended ended;
     int rc = agent_sandbox_run(&job, &ended);
     if (rc == BASE_E_MEMORY)

@@ -209,7 +209,7 @@ struct agent_ruling agent_policy_rule(const struct agent_policy *policy,
         return (struct agent_ruling){ .action = policy->fallback,
                                       .reason = "no rule fits, and this is the policy's default" };
     const struct agent_capabilities *n = &tool->needs;
-    bool acts = n->write || n->network || n->exec;
+    bool acts = n->write || n->network || n->exec || tool->remote;
     return (struct agent_ruling){ .action = acts ? AGENT_ASK : AGENT_ALLOW,
                                   .reason = acts ? "it writes, runs a program or uses the network"
                                                  : "it only reads" };

@@ -19,14 +19,16 @@ struct agent_job {
     const struct agent_capabilities *needs;
     /* Runs in the worker; what it appends to out is the answer. A negative code sends
      * base_error_message() instead. */
-    int (*run)(void *context, struct base_buffer *out);
+    int (*run)(void *run_context, struct base_buffer *out);
     /* Or a program (needs->exec): its standard input, and what it prints is the answer; exit code
      * not 0 is a failure. */
     const char *input;
     size_t input_bytes;
-    void *context;
-    bool (*cancelled)(void *context);
-    void *cancelled_context;
+    void *run_context;
+    bool (*cancelled)(void *context); /* asked every 20 ms; NULL = never */
+    /* What the function said by agent_tool_progress; NULL = nobody listens. */
+    void (*progress)(void *context, double done, double total, const char *message);
+    void *context; /* of these two */
 };
 enum agent_end {
     AGENT_END_OK,

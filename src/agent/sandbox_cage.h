@@ -1,0 +1,35 @@
+/* The walls that the kernel builds around a worker.
+ *
+ *   Landlock   files: what is declared, and the system's libraries to load (read, execute)
+ *   seccomp    system calls: a list of those that computing, reading and answering need; starting
+ *              programs and processes, sockets, tracing, mounting ... kill the worker. Threads only
+ *              where they are declared: clone with every flag that makes a thread, so that nothing
+ *              that shares less (a process) passes; clone3, whose flags a filter cannot see, is
+ *              told as missing
+ *   rlimits    processor time, address space, no core file, few open files
+ *
+ * Filters are made once for each class of needs and kept; rulesets are descriptors. */
+#ifndef AGENT_SANDBOX_CAGE_H
+#define AGENT_SANDBOX_CAGE_H
+#include <assay/tool.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/resource.h>
+
+struct agent_filter {
+    struct sock_filter *code;
+    unsigned short n;
+};
+/* The filter of these needs, kept until the program ends. Thread-safe. */
+int agent_cage_filter(const struct agent_capabilities *needs, const struct agent_filter **out);
+/* Landlock's ABI on this machine; 0 = none. */
+int agent_cage_landlock(void);
+/* A ruleset of these needs as a descriptor (close-on-exec, the caller closes it), or -1 with errno.
+ * Paths are looked up now; what is not there needs no rule. */
+int agent_cage_ruleset(const struct agent_capabilities *needs, int abi);
+/* In the worker: one limit, never above the one that holds already. */
+void agent_cage_limit(int resource, rlim_t value);
+/* In the worker: no new privileges, the ruleset (-1 = none; closed), the filter. From here on only
+ * what is declared works. NULL, or which wall could not be built, with errno. */
+const char *agent_cage_enter(int ruleset, const struct agent_filter *filter);
+#endif
