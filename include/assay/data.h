@@ -18,6 +18,11 @@ struct data_stream;
  * Zstandard (several frames); anything else is passed as it is. A file whose name says .gz, .bz2 or
  * .zst but whose bytes do not is BASE_E_FORMAT. */
 int data_stream_open(struct data_stream **out, const char *path);
+/* The same of a regular file below the directory `beneath` (NULL: data_stream_open), for paths that
+ * somebody else has written: absolute ones, "..", and links that lead outside are refused by the
+ * kernel in one step with the opening (base_open_beneath); "-" is a file of that name.
+ * "builtin:NAME" is a built-in file all the same. */
+int data_stream_open_beneath(struct data_stream **out, const char *beneath, const char *path);
 /* Up to `bytes` bytes into buffer; *n is their number, 0 only at the end. A compressed file that
  * stops in the middle or fails its checksum is BASE_E_FORMAT; one that expands more than
  * ten thousandfold beyond its first gigabyte is BASE_E_LIMIT (a decompression bomb). */
@@ -55,6 +60,7 @@ struct data_records_options {
                        character */
     const char *field; /* JSON: the file is one object and the records are the array in this key */
     size_t max_record; /* bytes of one record; 0 = 64 MiB */
+    const char *beneath; /* the path is below this directory: data_stream_open_beneath; borrowed */
 };
 struct data_records;
 /* options NULL = all zero. path "-" is standard input (AUTO then looks at the first byte that is
@@ -106,6 +112,7 @@ struct data_table_options {
     char comment;      /* lines that begin with it are passed over; 0 = none */
     bool pad;          /* a short row is filled with empty cells (counted); a long one is refused */
     size_t max_record; /* bytes of one row; 0 = 64 MiB */
+    const char *beneath; /* the path is below this directory: data_stream_open_beneath; borrowed */
 };
 struct data_table;
 /* options NULL = all zero. path "-" is standard input. */

@@ -2,16 +2,15 @@
  * openat2 and RESOLVE_BENEATH, so "..", absolute paths and symbolic links that lead outside fail in
  * the kernel, in one step with the opening: there is no moment between check and use. */
 #include "agent/builtin.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define BYTES_MOST   65536
@@ -27,24 +26,6 @@ static int path_get(const json_t *arguments, const char **out)
     return 0;
 }
 
-/* A descriptor of `path` below the tool's directory, or negative after an error. */
-static int open_below(const struct agent_tool *tool, const char *path, int flags)
-{
-    int root = open(tool->context, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0)
-        return base_error_set(BASE_E_IO, "%s: %s", (const char *)tool->context, strerror(errno));
-    struct open_how how = { .flags = (uint64_t)flags | O_CLOEXEC | O_NONBLOCK,
-                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
-    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
-    int error = errno;
-    close(root);
-    if (fd >= 0)
-        return fd;
-    return error == EXDEV || error == EACCES || error == ELOOP
-               ? base_error_set(BASE_E_ARGUMENT, "%.200s: outside of what may be read", path)
-               : base_error_set(BASE_E_IO, "%.200s: %s", path, strerror(error));
-}
-
 static int read_file(const struct agent_tool *tool, const json_t *arguments, json_t **out)
 {
     const char *path;
@@ -54,7 +35,7 @@ static int read_file(const struct agent_tool *tool, const json_t *arguments, jso
     json_int_t offset = json_integer_value(json_object_get(arguments, "offset"));
     const json_t *limit = json_object_get(arguments, "bytes");
     size_t want = limit ? (size_t)json_number_value(limit) : BYTES_MOST;
-    int fd = open_below(tool, path, O_RDONLY);
+    int fd = base_open_beneath(tool->context, path, O_RDONLY | O_NONBLOCK);
     struct stat st;
     if (fd < 0)
         return fd;
@@ -90,7 +71,8 @@ static int list_files(const struct agent_tool *tool, const json_t *arguments, js
     int rc = path_get(arguments, &path);
     if (rc)
         return rc;
-    int fd = open_below(tool, path ? path : ".", O_RDONLY | O_DIRECTORY);
+    int fd =
+        base_open_beneath(tool->context, path ? path : ".", O_RDONLY | O_DIRECTORY | O_NONBLOCK);
     if (fd < 0)
         return fd;
     struct dirent **names = NULL;

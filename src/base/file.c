@@ -6,11 +6,13 @@
 #include "base/memory.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int fail_errno(const char *path, const char *doing)
@@ -35,6 +37,23 @@ static int open_to_read(const char *path, struct stat *info)
         return base_error_set(BASE_E_IO, "%s: is a directory, expected a file", path);
     }
     return fd;
+}
+
+int base_open_beneath(const char *directory, const char *path, int flags)
+{
+    int root = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return fail_errno(directory, "cannot open");
+    struct open_how how = { .flags = (uint64_t)flags | O_CLOEXEC,
+                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    int error = errno;
+    close(root);
+    if (fd >= 0)
+        return fd;
+    return error == EXDEV || error == EACCES || error == ELOOP
+               ? base_error_set(BASE_E_ARGUMENT, "%.200s: outside of what may be read", path)
+               : base_error_set(BASE_E_IO, "%.200s: %s", path, strerror(error));
 }
 
 int base_map_open(struct base_map *m, const char *path)

@@ -20,6 +20,11 @@ void base_map_drop(const struct base_map *m, const void *from, size_t bytes);
 /* Whole file into a new NUL-terminated block (base_free). "-" reads standard input. max_bytes 0 =
  * no limit, else BASE_E_LIMIT beyond it. */
 int base_file_read(const char *path, size_t max_bytes, char **data, size_t *bytes);
+/* A descriptor of `path` (openat2's flags, O_CLOEXEC added) below `directory`, for paths that
+ * somebody else has written: absolute paths, ".." and symbolic links that lead outside fail in the
+ * kernel, in one step with the opening, so that nothing can change between check and use. A failure
+ * is a negative code. */
+int base_open_beneath(const char *directory, const char *path, int flags);
 bool base_file_exists(const char *path);
 bool base_file_is_directory(const char *path);
 int base_file_make_directories(const char *path); /* like mkdir -p */

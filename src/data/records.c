@@ -287,7 +287,7 @@ int data_records_open(struct data_records **out, const char *path,
     struct data_records *r = base_alloc_zero(1, sizeof *r);
     if (!r)
         return BASE_E_MEMORY;
-    int rc = data_stream_open(&r->stream, path);
+    int rc = data_stream_open_beneath(&r->stream, o->beneath, path);
     if (rc)
         goto out;
     r->format = o->format;

@@ -7,6 +7,7 @@
  * Memory is constant: one block of input, the decoder's window (Zstandard: at most 128 MiB, else
  * the file is refused), and the caller's buffer. A stream that has failed keeps failing the same
  * way. */
+#include "base/file.h"
 #include "base/library.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -201,7 +202,32 @@ static void decoder_end(struct data_stream *s)
     s->ready = false;
 }
 
+/* s->fd of a file that was named, and its size. */
+static int open_file(struct data_stream *s, const char *beneath, const char *path)
+{
+    struct stat info = { 0 };
+    s->fd = beneath ? base_open_beneath(beneath, path, O_RDONLY | O_NONBLOCK)
+                    : open(path, O_RDONLY | O_CLOEXEC);
+    s->owns_fd = s->fd >= 0;
+    if (beneath && s->fd < 0)
+        return s->fd;
+    if (s->fd < 0 || fstat(s->fd, &info))
+        return base_error_set(BASE_E_IO, "%s: cannot open: %s", path, strerror(errno));
+    if (S_ISDIR(info.st_mode))
+        return base_error_set(BASE_E_IO, "%s: is a directory, expected a file", path);
+    if (beneath && !S_ISREG(info.st_mode))
+        return base_error_set(BASE_E_IO, "%s: not a regular file", path);
+    if (S_ISREG(info.st_mode))
+        s->total = (uint64_t)info.st_size;
+    return 0;
+}
+
 int data_stream_open(struct data_stream **out, const char *path)
+{
+    return data_stream_open_beneath(out, NULL, path);
+}
+
+int data_stream_open_beneath(struct data_stream **out, const char *beneath, const char *path)
 {
     static const struct {
         const char *suffix;
@@ -209,11 +235,10 @@ int data_stream_open(struct data_stream **out, const char *path)
     } suffixes[] = { { ".gz", GZIP }, { ".bz2", BZIP2 }, { ".zst", ZSTANDARD } };
     *out = NULL;
     int rc = 0;
-    struct stat info = { 0 };
     struct data_stream *s = base_alloc_zero(1, sizeof *s);
     if (!s)
         return BASE_E_MEMORY;
-    bool standard = strcmp(path, "-") == 0;
+    bool standard = !beneath && strcmp(path, "-") == 0;
     s->fd = standard ? STDIN_FILENO : -1;
     s->name = base_strdup(standard ? "standard input" : path);
     s->block = base_alloc(BLOCK, 1);
@@ -227,19 +252,8 @@ int data_stream_open(struct data_stream **out, const char *path)
             goto out;
         }
         s->total = (uint64_t)(s->builtin->end - s->builtin->bytes);
-    } else if (!standard) {
-        s->fd = open(path, O_RDONLY | O_CLOEXEC);
-        s->owns_fd = s->fd >= 0;
-        if (s->fd < 0 || fstat(s->fd, &info)) {
-            rc = base_error_set(BASE_E_IO, "%s: cannot open: %s", path, strerror(errno));
-            goto out;
-        }
-        if (S_ISDIR(info.st_mode)) {
-            rc = base_error_set(BASE_E_IO, "%s: is a directory, expected a file", path);
-            goto out;
-        }
-        if (S_ISREG(info.st_mode))
-            s->total = (uint64_t)info.st_size;
+    } else if (!standard && (rc = open_file(s, beneath, path))) {
+        goto out;
     }
     if ((rc = fill(s)))
         goto out;

@@ -482,7 +482,9 @@ static int begin(struct data_table *t, const struct data_table_options *o)
 
 static int begin_json(struct data_table *t, const char *path, const struct data_table_options *o)
 {
-    struct data_records_options how = { .format = t->format, .max_record = o->max_record };
+    struct data_records_options how = { .format = t->format,
+                                        .max_record = o->max_record,
+                                        .beneath = o->beneath };
     if (o->delimiter || o->quote || o->comment || o->n_columns || o->header != DATA_HEADER_AUTO)
         return base_error_set(BASE_E_ARGUMENT,
                               "%s: header, columns, delimiter, quote and comments are for csv and "
@@ -501,7 +503,7 @@ int data_table_open(struct data_table **out, const char *path,
     static const struct data_table_options none = { 0 };
     const struct data_table_options *o = options ? options : &none;
     *out = NULL;
-    bool standard = strcmp(path, "-") == 0;
+    bool standard = !o->beneath && strcmp(path, "-") == 0;
     struct data_table *t = base_alloc_zero(1, sizeof *t);
     if (!t)
         return BASE_E_MEMORY;
@@ -517,7 +519,7 @@ int data_table_open(struct data_table **out, const char *path,
         rc = begin_json(t, path, o);
         goto out;
     }
-    if ((rc = data_stream_open(&t->stream, path)))
+    if ((rc = data_stream_open_beneath(&t->stream, o->beneath, path)))
         goto out;
     if (t->format == DATA_FORMAT_AUTO) {
         rc = base_error_set(BASE_E_ARGUMENT,

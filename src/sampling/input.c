@@ -64,11 +64,12 @@ static int copy(const char *path, int *fd)
 int sampling_input_open(struct sampling_input *in, const char *path,
                         const struct data_table_options *table, bool once)
 {
-    bool standard = strcmp(path, "-") == 0;
+    bool beneath = table && table->beneath; /* then it is a regular file */
+    bool standard = !beneath && strcmp(path, "-") == 0;
     *in = (struct sampling_input){ .given = path, .path = path, .fd = -1 };
     if (table)
         in->table = *table;
-    if (once || (!standard && !must_copy(path)))
+    if (once || beneath || (!standard && !must_copy(path)))
         return 0;
     if (in->table.format == DATA_FORMAT_AUTO) /* the new name says nothing */
         in->table.format = standard ? DATA_FORMAT_CSV : data_format_of_name(path);
