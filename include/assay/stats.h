@@ -253,6 +253,81 @@ int stats_permutation_two(const double *x, size_t n, const double *y, size_t m,
                           enum stats_alternative alternative, size_t resamples, uint64_t seed,
                           struct stats_permutation *out);
 
+/* ---- Ranks of two samples (ranksum.c) */
+
+struct stats_ranksum {
+    double u; /* pairs with x > y, ties half: R's W, SciPy's statistic */
+    double z; /* (u - nm/2) / sd with the variance of ties; without correction */
+    double p; /* exact as long as both samples are below 50 and nothing is tied (as R); else normal
+                 with continuity correction; 1 where all values are the same */
+    bool exact, ties;
+    double superiority;             /* u / (nm): P(x > y) + P(x = y) / 2 */
+    struct stats_interval interval; /* of it: DeLong's on the logit scale; where it is 0 or 1, or
+                                       has no variance, NaN */
+    double rank_biserial;           /* 2 superiority - 1 */
+};
+/* Mann and Whitney's (Wilcoxon's rank sum) test. Both samples at least 1 value. STATS_GREATER: x
+ * tends to be larger. */
+int stats_ranksum(const double *x, size_t n, const double *y, size_t m,
+                  enum stats_alternative alternative, double level, struct stats_ranksum *out);
+
+/* ---- Means of several groups (anova.c) */
+
+struct stats_anova {
+    size_t groups, n;
+    double between, within; /* sums of squares */
+    double df1, df2, f, p;
+    double eta2, omega2; /* shares of variance; omega2 less biased (Hays 1963), not below 0 */
+    struct stats_interval eta2_interval; /* by the noncentral F (Steiger 2004) */
+    double welch_f, welch_df2, welch_p;  /* Welch 1951: variances may differ; df1 is the same. NaN
+                                            where a group has no spread */
+    double levene_f, levene_p;           /* Brown and Forsythe 1974: equal variances? */
+};
+/* group [n]: numbers below `groups`, each of which occurs at least twice. Without any spread within
+ * the groups F is infinite (p = 0) or, when all values are the same, an error. */
+int stats_anova(const double *x, const uint32_t *group, size_t n, size_t groups, double level,
+                struct stats_anova *out);
+
+/* ---- Tables of counts (contingency.c) */
+
+struct stats_contingency {
+    double n;
+    double chi2, df, p;                 /* Pearson's */
+    double chi2_corrected, p_corrected; /* Yates's for 2 x 2 (as R and SciPy: the correction is at
+                                           most |observed - expected|); else NaN */
+    double g, g_p;                      /* likelihood ratio */
+    double v;                           /* Cramer's V; of 2 x 2 |phi| */
+    struct stats_interval v_interval;   /* by the noncentral chi-squared */
+    double expected_least;
+    size_t expected_below_5, expected_below_1; /* cells */
+};
+/* count [rows][columns], whole, every row and column with at least one. expected [rows][columns],
+ * or NULL. */
+int stats_contingency(const double *count, size_t rows, size_t columns, double level,
+                      double *expected, struct stats_contingency *out);
+
+struct stats_fisher {
+    double p; /* two-sided: all tables at most as probable as this one */
+    double
+        odds_ratio; /* conditional maximum likelihood, as R's fisher.test; may be 0 or infinite */
+    struct stats_interval interval; /* of it, exact */
+    double sample_odds_ratio;       /* ad / (bc) */
+};
+/* The table (a b / c d), whole counts up to 1e6 in all. */
+int stats_fisher(double a, double b, double c, double d, enum stats_alternative alternative,
+                 double level, struct stats_fisher *out);
+
+struct stats_goodness {
+    double n, chi2, df, p;
+    double w; /* Cohen's: sqrt(chi2 / n) */
+    struct stats_interval w_interval;
+    double expected_least;
+    size_t expected_below_5;
+};
+/* Counts [k] against shares that are positive and sum to 1 (NULL: equal). expected [k] or NULL. */
+int stats_goodness(const double *count, const double *share, size_t k, double level,
+                   double *expected, struct stats_goodness *out);
+
 /* ---- Correlation (correlation.c) */
 
 enum stats_correlation_kind { STATS_PEARSON, STATS_SPEARMAN, STATS_KENDALL, STATS_CORRELATIONS };
@@ -290,6 +365,26 @@ struct stats_regression {
 int stats_regress(const double *y, const double *const *x, const char *const *names, size_t n,
                   size_t predictors, double level, struct stats_regression *out);
 void stats_regression_free(struct stats_regression *r);
+
+/* ---- Logistic regression (logistic.c) */
+
+struct stats_logistic {
+    size_t n, ones, predictors;
+    struct stats_coefficient
+        *coefficient; /* as in stats_regression, on the log odds; t is Wald's z */
+    double log_likelihood, null_log_likelihood;
+    double chi2, df, p; /* likelihood ratio against the intercept alone */
+    double mcfadden;    /* 1 - log_likelihood / null_log_likelihood */
+    double auc;         /* of the fitted probabilities */
+    unsigned iterations;
+};
+/* Maximum likelihood of ln(p / (1-p)) = b0 + sum_j b_j x_j by Newton's method; y [n] of 0 and 1,
+ * both there. Errors name a predictor that is constant, that the others determine, or that (with
+ * others) separates the outcomes: then there is no finite estimate (Albert and Anderson 1984). Free
+ * with stats_logistic_free. */
+int stats_logistic(const double *y, const double *const *x, const char *const *names, size_t n,
+                   size_t predictors, double level, struct stats_logistic *out);
+void stats_logistic_free(struct stats_logistic *r);
 
 /* ---- Power and sample size (power.c) */
 
@@ -418,6 +513,9 @@ struct stats_metric {
     struct stats_interval interval;
     size_t defined; /* resamples in which it exists */
 };
+/* The area under the ROC curve alone: P(score of a 1 > that of a 0), ties half, and its standard
+ * error by DeLong (1988), NaN where a class has but one item. Both classes must occur. */
+int stats_auc(const double *score, const double *truth, size_t n, double *auc, double *se);
 /* The one way every metric gets its interval: bootstrap over items, percentile. fn computes
  * `metrics` values from counts per item; a value that is NaN gets no interval. */
 int stats_metrics_bootstrap(stats_statistics_fn *fn, const void *context, size_t n, size_t metrics,

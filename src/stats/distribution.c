@@ -11,6 +11,7 @@
  * no term of which cancels against another. It holds for real k and n, so x^a (1-x)^b / B(a, b) =
  * P(a; a+b, x) a b / (a+b), which is the factor before the continued fraction (DLMF 8.17.22). */
 #include "stats/distribution.h"
+#include <assay/stats.h>
 #include <gsl/gsl_cdf.h>
 #include <math.h>
 
@@ -304,4 +305,80 @@ double stats_f_tail(double x, double df1, double df2)
         return x <= 0 ? 1 : 0;
     double r = df1 / df2 * x;
     return beta_both(1 / (1 + r), r / (1 + r), df2 / 2, df1 / 2, 0);
+}
+
+/* sum_j Poisson(j; lambda / 2) tail(j), over the j that hold all but 1e-17 of the mass. */
+static double mixture(double x, double df1, double df2, double lambda)
+{
+    double half = lambda / 2, reach = 9 * sqrt(half) + 30, sum = 0, mass = 0;
+    double first = fmax(0, floor(half - reach)), last = ceil(half + reach);
+    double weight = exp(first * log(half) - half - lgamma(first + 1));
+    for (double j = first; j <= last; j++) {
+        double y = df1 + 2 * j; /* an F of df1 + 2j degrees, taken at x df1 / (df1 + 2j) */
+        sum += weight * (df2 > 0 ? stats_f_tail(x * df1 / y, y, df2) : stats_chi2_tail(x, y));
+        mass += weight;
+        weight *= half / (j + 1);
+    }
+    return sum / mass;
+}
+
+double stats_chi2_noncentral_tail(double x, double df, double lambda)
+{
+    if (!(df > 0 && lambda >= 0) || isnan(x))
+        return NAN;
+    return x <= 0 ? 1 : lambda == 0 ? stats_chi2_tail(x, df) : mixture(x, df, 0, lambda);
+}
+
+double stats_f_noncentral_tail(double x, double df1, double df2, double lambda)
+{
+    if (!(df1 > 0 && df2 > 0 && lambda >= 0) || isnan(x))
+        return NAN;
+    return x <= 0 ? 1 : lambda == 0 ? stats_f_tail(x, df1, df2) : mixture(x, df1, df2, lambda);
+}
+
+static double noncentral_tail(double x, double df1, double df2, double lambda)
+{
+    return df2 > 0 ? stats_f_noncentral_tail(x, df1, df2, lambda)
+                   : stats_chi2_noncentral_tail(x, df1, lambda);
+}
+
+/* The lambda with P(X >= x) = p, which rises with lambda: false position (Illinois). */
+static double noncentrality_at(double x, double df1, double df2, double p)
+{
+    double low = 0, high = fmax(1, df2 > 0 ? x * df1 : x);
+    double f_low = noncentral_tail(x, df1, df2, 0) - p, f_high;
+    if (f_low >= 0)
+        return 0;
+    while ((f_high = noncentral_tail(x, df1, df2, high) - p) < 0 && high < 1e12) {
+        low = high;
+        f_low = f_high;
+        high *= 2;
+    }
+    int side = 0;
+    for (int i = 0; i < 200 && high - low > 1e-12 * high; i++) {
+        double middle = (low * f_high - high * f_low) / (f_high - f_low);
+        if (!(middle > low && middle < high))
+            middle = (low + high) / 2;
+        double f = noncentral_tail(x, df1, df2, middle) - p;
+        if (f == 0)
+            return middle;
+        if (f < 0) {
+            low = middle;
+            f_low = f;
+            f_high *= side == -1 ? 0.5 : 1;
+            side = -1;
+        } else {
+            high = middle;
+            f_high = f;
+            f_low *= side == 1 ? 0.5 : 1;
+            side = 1;
+        }
+    }
+    return (low + high) / 2;
+}
+
+void stats_noncentrality(double x, double df1, double df2, double level, struct stats_interval *out)
+{
+    out->low = noncentrality_at(x, df1, df2, (1 - level) / 2);
+    out->high = noncentrality_at(x, df1, df2, (1 + level) / 2);
 }

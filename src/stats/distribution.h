@@ -35,4 +35,12 @@ double stats_t_noncentral_tail(double t, double df, double delta);
 /* Upper tails of chi-squared and F. */
 double stats_chi2_tail(double x, double df);
 double stats_f_tail(double x, double df1, double df2);
+/* The same with noncentrality lambda >= 0: mixtures over Poisson(lambda / 2). */
+double stats_chi2_noncentral_tail(double x, double df, double lambda);
+double stats_f_noncentral_tail(double x, double df1, double df2, double lambda);
+/* The interval of the noncentrality whose chi-squared (df2 = 0) or F was observed as x: the lambdas
+ * for which P(X >= x) is (1 - level) / 2 and (1 + level) / 2; 0 where even 0 gives more. */
+struct stats_interval;
+void stats_noncentrality(double x, double df1, double df2, double level,
+                         struct stats_interval *out);
 #endif

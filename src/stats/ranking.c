@@ -122,6 +122,22 @@ static int check_truth(const double *truth, size_t n)
     return 0;
 }
 
+int stats_auc(const double *score, const double *truth, size_t n, double *auc, double *se)
+{
+    int rc;
+    if ((rc = stats_check_finite(score, n, "scores")) || (rc = check_truth(truth, n)))
+        return rc;
+    double *rank = base_alloc(n, sizeof *rank), sum = 0, ones = 0;
+    rc = rank ? stats_ranks(score, n, rank) : BASE_E_MEMORY;
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        sum += truth[i] == 1 ? rank[i] : 0;
+        ones += truth[i];
+    }
+    base_free(rank);
+    *auc = (sum - ones * (ones + 1) / 2) / (ones * ((double)n - ones));
+    return rc ? rc : delong(score, truth, n, se);
+}
+
 int stats_rank(const double *score, const double *truth, size_t n, double fpr,
                const struct stats_bootstrap_options *o, struct stats_metric out[STATS_RANKS])
 {
