@@ -95,6 +95,7 @@ struct mcp_client_options {
     double timeout;       /* seconds to wait for an answer; 0 = 30 */
     const char *version;  /* revision to speak; NULL = MCP_VERSION_LEGACY, and MCP_VERSION_MODERN
                              where the server knows no initialize */
+    const char *log;      /* least level of the log messages to be told; NULL = the server's */
     mcp_asked_fn *asked;  /* NULL: the client claims none of these capabilities */
     json_t *capabilities; /* what `asked` can do, as in the protocol; borrowed */
     /* Notifications: progress, log messages, changed lists and resources. May be NULL. */
@@ -109,12 +110,15 @@ void mcp_client_close(struct mcp_client *c);
 /* {"name", "version", ...} of the server and the protocol revision agreed on. Borrowed. */
 const json_t *mcp_client_server(const struct mcp_client *c);
 const char *mcp_client_version(const struct mcp_client *c);
+/* Its capabilities: {"tools", "resources", "prompts" ...}. Borrowed. */
+const json_t *mcp_client_offers(const struct mcp_client *c);
 /* One request; *result is new. params (may be NULL) is taken over. BASE_E_FORMAT: the server's
  * error, "CODE: message"; BASE_E_IO: it died or did not answer in time; BASE_E_LIMIT: a message
  * beyond 64 MiB. After BASE_E_IO of a program every later request fails. A result that asks for
  * input (2026-07-28) is answered by `asked` and the request made again, ten times at most. */
 int mcp_client_request(struct mcp_client *c, const char *method, json_t *params, json_t **result);
-/* All pages of KEY/list ("tools", "prompts", "resources") as one new array. */
+/* All pages of KEY/list ("tools", "prompts", "resources", "resourceTemplates") as one new array.
+ * Over HTTP of 2026-07-28 tools with header annotations that break the rules are left out. */
 int mcp_client_list(struct mcp_client *c, const char *key, json_t **out);
 
 /* ---- a server's tools among our own ---- */
