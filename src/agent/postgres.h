@@ -4,9 +4,9 @@
  * Passwords come from it, PGPASSWORD or ~/.pgpass, and are in no message: every text of the server
  * or of libpq that is passed on goes through one place that takes them out.
  *
- * Every connection is in one read-only transaction, from its opening to its end, with limits on
- * time and locks. Statements that others wrote, and views that others made, are held against the
- * server's own parse tree before they run: see postgres_check.c. */
+ * Whatever is done on a connection is done in a read-only transaction with limits on time and
+ * locks, which ends with it. Statements that others wrote, and views that others made, are held
+ * against the server's own parse tree before they run: see postgres_check.c. */
 #ifndef AGENT_POSTGRES_H
 #define AGENT_POSTGRES_H
 #include <assay/base.h>
@@ -48,11 +48,12 @@ int agent_postgres_socket(const struct agent_postgres *p);
 int agent_postgres_query(struct agent_postgres *p, const char *sql, size_t bytes,
                          const json_t *parameters, size_t most, json_t **out);
 
-/* Tables, views, materialized views and foreign tables that the role may see, outside of the
- * system's schemas, in the order of their names; names of tables not in the search path as
- * "schema.table", quoted where SQL needs it. only: one of them, NULL = all.
- *   {"tables": [{"name", "kind": "table" | "view" | "virtual" (foreign), "columns": [{"name",
- *    "type", "not_null", "primary_key"}], "rows": about how many, null = not known}], "more"}
+/* Tables and views that the role may look at, outside of the system's schemas, without foreign
+ * tables and partitions, in the order of their names; a name is as SQL takes it ("schema.table"
+ * where the schema is not in the search path, quoted where need be). only: one of them, NULL = all
+ * (the first 500).
+ *   {"tables": [{"name", "kind": "table" | "view", "columns": [{"name", "type", "not_null",
+ *    "primary_key"}], "rows": about how many, null = not known}], "more"}
  * BASE_E_ARGUMENT when `only` is not there. */
 int agent_postgres_tables(struct agent_postgres *p, const char *only, json_t **out);
 
@@ -64,7 +65,7 @@ int agent_postgres_rows(struct agent_postgres *p, const char *table, uint64_t of
 
 /* A number that changes when the table's rows or columns do, of another connection's work, too: of
  * a table up to 1 MiB by every row's version, of a larger one by the server's counters (which may
- * be a second late, ten from a session that stays), of a view by what it reads from. Foreign tables
- * do not change. Begins a new transaction, so that it sees what others have done. */
+ * be a second late, ten from a session that stays), of a view by what it reads from. Begins a new
+ * transaction, so that it sees what others have done. */
 int agent_postgres_stamp(struct agent_postgres *p, const char *table, uint64_t *stamp);
 #endif
