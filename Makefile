@@ -24,10 +24,10 @@ Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 ROOMS   := base stats report data dist sampling graph classify tensor model train embed eval agent mcp cli
-PKGS    := jansson yaml-0.1 libpcre2-8 libutf8proc gsl cairo libcurl libcrypto zlib libzstd sqlite3 libpq ompi-c igraph
+PKGS    := jansson yaml-0.1 libpcre2-8 libutf8proc gsl cairo libcurl libcrypto zlib libzstd sqlite3 libpq ompi-c igraph libmicrohttpd
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 # Loaded when first used (src/base/library.h): linked, they would multiply the time of a start by five.
-LATE    := cairo libcurl libcrypto zlib libzstd sqlite3 libpq ompi-c igraph
+LATE    := cairo libcurl libcrypto zlib libzstd sqlite3 libpq ompi-c igraph libmicrohttpd
 PKG_LIBS   := $(shell pkg-config --libs $(filter-out $(LATE),$(PKGS)))
 
 WARN    := -Wall -Wextra -Wpedantic -Werror

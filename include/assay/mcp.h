@@ -77,9 +77,15 @@ struct mcp_http_options {
     /* Told once, when the server listens: its address with the port. May be NULL. */
     void (*listening)(void *context, const char *url);
     void *context;
+    double deadline; /* seconds for the head of a request, and for its body; 0 = 30 */
+    double idle;     /* seconds until a session that nobody uses ends; 0 = 1,800 */
+    size_t sessions; /* at most at a time; 0 = 1,024 */
 };
 /* Serves http://ADDRESS/mcp until base_interrupted(); then running calls are cancelled, open
- * streams closed, and it returns 0. */
+ * streams closed, and it returns 0. At most 1,000 connections, or a quarter of the descriptors that
+ * the process may have; bodies of at most 16 MiB. BASE_E_ARGUMENT: the address, an origin, a token
+ * that is missing or empty; BASE_E_IO: it cannot listen there; BASE_E_UNSUPPORTED: without
+ * libmicrohttpd. */
 int mcp_serve_http(const struct mcp_server_options *options, const struct mcp_http_options *http);
 
 /* ---- client ---- */

@@ -1,32 +1,95 @@
-/* assay mcp serve: the Model Context Protocol's server on standard input and output. */
+/* assay mcp serve: the Model Context Protocol's server on standard input and output, or on HTTP. */
+#include "base/memory.h"
 #include "cli/display.h"
 #include "cli/ground.h"
 #include <assay/mcp.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#define DESCRIPTORS 8192 /* connections, and what calls need: three pipes each */
 
 static int run_serve(int argc, char **argv);
 const struct cli_command cli_command_mcp_serve = {
     .name = "mcp serve",
-    .synopsis = "--stdio [options]",
-    .summary = "Serve the tools to an MCP host on standard input and output",
+    .synopsis = "(--stdio | --http ADDRESS) [options]",
+    .summary = "Serve the tools to MCP hosts, on standard input and output or on HTTP",
     .details =
-        "The host starts this program and speaks JSON-RPC on its standard input and output, one "
-        "message a line; the program ends with its input. Revisions 2024-11-05 to 2025-11-25 and "
-        "2026-07-28. Every call goes through the policy, the sandbox and the audit log "
-        "(docs/safety.md); what needs approval is denied, because nobody is at the terminal.\n\n"
-        "  assay mcp serve --stdio --files docs --policy policy.yaml --audit calls.jsonl",
+        "With --stdio the host starts this program and speaks JSON-RPC on its standard input and "
+        "output, one message a line; the program ends with its input. With --http it serves "
+        "http://ADDRESS/mcp (port 0 takes any free one; the address is told on standard error) "
+        "until Ctrl-C. An address that other machines can reach needs a bearer token, which is "
+        "read from the environment variable that --token-env names; pages in a browser may use "
+        "the server when they are on this machine or --origin names theirs. Revisions 2024-11-05 "
+        "to 2025-11-25 and 2026-07-28. Every call goes through the policy, the sandbox and the "
+        "audit log (docs/safety.md); what needs approval is denied, because nobody is at the "
+        "terminal.\n\n"
+        "  assay mcp serve --stdio --files docs --policy policy.yaml --audit calls.jsonl\n"
+        "  assay mcp serve --http 127.0.0.1:8808 --files docs",
     .run = run_serve,
 };
+
+static void on_listening(void *context, const char *url)
+{
+    (void)context;
+    if (!cli_common.quiet)
+        fprintf(stderr, "assay mcp serve: listening at %s; Ctrl-C ends it\n", url);
+}
+
+static int serve_stdio(const struct mcp_server_options *server)
+{
+    /* The protocol's own descriptor: whatever prints to standard output lands on standard error. */
+    int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    int rc = out < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0
+                 ? base_error_set(BASE_E_IO, "cannot keep standard output for the protocol")
+                 : mcp_serve_stdio(server, STDIN_FILENO, out);
+    if (out >= 0)
+        close(out);
+    return rc;
+}
+
+static int serve_http(const struct mcp_server_options *server, struct mcp_http_options *http,
+                      const struct cli_strings *origins, const char *token_name)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < DESCRIPTORS) {
+        files.rlim_cur = files.rlim_max < DESCRIPTORS ? files.rlim_max : DESCRIPTORS;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (token_name) {
+        http->token = getenv(token_name);
+        if (!http->token || !*http->token)
+            return base_error_set(BASE_E_ARGUMENT,
+                                  "--token-env: the environment has no %s, or it is empty",
+                                  token_name);
+    }
+    const char **list = base_alloc_zero(origins->count + 1, sizeof *list);
+    if (!list)
+        return BASE_E_MEMORY;
+    if (origins->count)
+        memcpy(list, origins->at, origins->count * sizeof *list);
+    http->origins = list;
+    base_interrupt_install();
+    int rc = mcp_serve_http(server, http);
+    base_free(list);
+    return rc;
+}
 
 static int run_serve(int argc, char **argv)
 {
     const struct cli_command *self = &cli_command_mcp_serve;
     struct cli_ground ground = { 0 };
-    const char *policy_path = NULL, *audit_path = NULL;
+    struct cli_strings origins = { 0 };
+    struct mcp_http_options http = { .listening = on_listening };
+    const char *policy_path = NULL, *audit_path = NULL, *token_name = NULL;
     bool stdio = false;
     const struct cli_option options[] = {
         { "stdio", 0, CLI_FLAG, &stdio, NULL, "Speak on standard input and output." },
+        { "http", 0, CLI_STRING, &http.address, "ADDRESS", "Serve http://ADDRESS/mcp." },
+        { "token-env", 0, CLI_STRING, &token_name, "NAME", "Variable with HTTP's bearer token." },
+        { "origin", 0, CLI_STRINGS, &origins, "URL", "Pages there may use the server, too." },
         CLI_GROUND_OPTIONS(ground),
         { "policy", 0, CLI_STRING, &policy_path, "FILE", "What may be called (docs/safety.md)." },
         { "audit", 0, CLI_STRING, &audit_path, "FILE", "Append every call to this log." },
@@ -35,18 +98,13 @@ static int run_serve(int argc, char **argv)
     int n, code = cli_parse(self, options, false, argc, argv, &n);
     if (code)
         return code < 0 ? 0 : code;
-    if (n || !stdio)
-        return cli_usage(self, "expected --stdio and nothing else");
+    if (n || stdio == (http.address != NULL))
+        return cli_usage(self, "expected --stdio or --http ADDRESS, and nothing else");
     struct agent_tools *tools = NULL;
     struct agent_policy *policy = NULL;
     struct agent_audit *audit = NULL;
     struct agent_gate *gate = NULL;
-    /* The protocol's own descriptor: whatever prints to standard output lands on standard error. */
-    int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), rc = 0;
-    if (out < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
-        rc = base_error_set(BASE_E_IO, "cannot keep standard output for the protocol");
-    if (!rc)
-        rc = cli_ground_open(&ground, &tools);
+    int rc = cli_ground_open(&ground, &tools);
     if (!rc && policy_path)
         rc = agent_policy_load(&policy, policy_path);
     if (!rc && audit_path)
@@ -56,10 +114,8 @@ static int run_serve(int argc, char **argv)
         rc = agent_gate_make(&gate, tools, &gate_options);
     const struct mcp_server_options server = { .gate = gate, .tools = tools };
     if (!rc)
-        rc = mcp_serve_stdio(&server, STDIN_FILENO, out);
+        rc = stdio ? serve_stdio(&server) : serve_http(&server, &http, &origins, token_name);
     code = rc ? cli_fail(self) : 0;
-    if (out >= 0)
-        close(out);
     agent_gate_free(gate);
     agent_audit_close(audit);
     agent_policy_free(policy);

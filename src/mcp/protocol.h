@@ -32,7 +32,8 @@ void mcp_server_free(struct mcp_server *s);
  * that run and what it was asked. A request of 2026-07-28 needs no session: over HTTP it gets one
  * of its own that lasts as long as the request. Thread-safe. */
 struct mcp_session;
-/* name: for the gate (taint and loops) and, over HTTP, the session's id. principal: who pays for
+/* name: for the gate (taint and loops) and, over HTTP, the session's id; NULL: its calls have
+ * nothing to do with each other. principal: who pays for
  * it, bound into request states ("stdio", "loopback", or a hash of the bearer token). Both are
  * copied. */
 int mcp_session_make(struct mcp_session **out, struct mcp_server *server, const char *name,

@@ -44,9 +44,9 @@ int mcp_session_make(struct mcp_session **out, struct mcp_server *server, const 
     if (!s)
         return BASE_E_MEMORY;
     s->server = server;
-    s->name = base_strdup(name);
+    s->name = name ? base_strdup(name) : NULL;
     s->principal = base_strdup(principal);
-    if (!s->name || !s->principal) {
+    if ((name && !s->name) || !s->principal) {
         base_free(s->name);
         base_free(s->principal);
         base_free(s);
