@@ -61,7 +61,8 @@ struct model_http {
     CURL *easy;
     char *token, *token_header;
     int retries;
-    double retry_seconds, silence_seconds;
+    double retry_seconds, silence_seconds, seconds;
+    bool stay;
     char error[CURL_ERROR_SIZE];
 };
 
@@ -97,6 +98,8 @@ int model_http_open(struct model_http **out, const struct model_http_options *op
     h->retries = options->retries;
     h->retry_seconds = options->retry_seconds;
     h->silence_seconds = options->silence_seconds > 0 ? options->silence_seconds : 60;
+    h->seconds = options->seconds;
+    h->stay = options->stay;
     h->easy = curl.easy_init();
     if (options->token && *options->token) {
         /* a token with a line break could add headers */
@@ -172,7 +175,10 @@ static size_t on_header(char *data, size_t size, size_t count, void *context)
     if (!strncmp(line, "HTTP/", 5)) { /* a new response of the redirect chain */
         a->range_from = -1;
         a->retry_after = -1;
-    } else if ((v = header_value(line, "X-Linked-Etag")))
+        r->type[0] = 0;
+    } else if ((v = header_value(line, "Content-Type")))
+        value_copy(r->type, sizeof r->type, v);
+    else if ((v = header_value(line, "X-Linked-Etag")))
         value_copy(r->etag, sizeof r->etag, v);
     else if ((v = header_value(line, "ETag")) && !*r->etag)
         value_copy(r->etag, sizeof r->etag, v);
@@ -291,7 +297,7 @@ static CURLcode attempt_perform(struct attempt *a, const char *url, struct curl_
     curl.easy_setopt(e, CURLOPT_URL, url);
     curl.easy_setopt(e, CURLOPT_ERRORBUFFER, h->error);
     curl.easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    curl.easy_setopt(e, CURLOPT_FOLLOWLOCATION, a->post ? 0L : 1L);
+    curl.easy_setopt(e, CURLOPT_FOLLOWLOCATION, a->post || h->stay ? 0L : 1L);
     if (a->post) {
         curl.easy_setopt(e, CURLOPT_POST, 1L);
         curl.easy_setopt(e, CURLOPT_POSTFIELDS, a->post);
@@ -305,6 +311,7 @@ static CURLcode attempt_perform(struct attempt *a, const char *url, struct curl_
     curl.easy_setopt(e, CURLOPT_CONNECTTIMEOUT, 30L);
     curl.easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L); /* silent for so long = broken */
     curl.easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)ceil(h->silence_seconds));
+    curl.easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)ceil(1000 * h->seconds));
     curl.easy_setopt(e, CURLOPT_USERAGENT, "assay/" ASSAY_VERSION);
     curl.easy_setopt(e, CURLOPT_HTTPHEADER, headers);
     curl.easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);

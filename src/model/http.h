@@ -15,6 +15,8 @@ struct model_http_options {
     double retry_seconds;     /* wait before the first retry; doubled each time, at most 60 s */
     const char *token_header; /* what the token stands in; NULL = "Authorization: Bearer " */
     double silence_seconds;   /* no byte for so long is a broken connection; 0 = 60 */
+    double seconds;           /* for the whole of one answer; 0 = as long as bytes come */
+    bool stay;                /* a redirect is a result like any other, not followed */
 };
 struct model_http;
 int model_http_open(struct model_http **out, const struct model_http_options *options);
@@ -26,6 +28,7 @@ struct model_http_response {
     char etag[80]; /* X-Linked-Etag of any response in the chain, else the first one's ETag; no
                       quotes, no W/ */
     char error_code[64]; /* X-Error-Code ("GatedRepo"), "" = none */
+    char type[80];       /* Content-Type of the last response, "" = none */
     int64_t size; /* X-Linked-Size, else the whole file's size by Content-Length or Content-Range;
                      -1 = unknown */
 };
