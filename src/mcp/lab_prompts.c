@@ -1,0 +1,705 @@
+/* Prompts: templates that are filled from the laboratory's own data.
+ *
+ *   cloze            an item of a task as a text whose end is to be said
+ *   few_shot         an item with k solved examples before it, as turns of a talk
+ *   analyze_dataset  a data set, table or endpoint, with a plan that follows from its columns
+ *   explain_run      a run's record, with its figures
+ *
+ * Tasks are opened in a worker: their data may come from the user's directory. A name is looked up
+ * among the tasks that the program has; a path is none of them. */
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "mcp/lab.h"
+#include <assay/task.h>
+#include <string.h>
+
+#define SHOTS_MOST   32
+#define COLUMNS_TOLD 60
+
+struct argument {
+    const char *name, *title, *description;
+    bool required;
+};
+struct prompt {
+    const char *name, *title, *description;
+    struct argument argument[4];
+    int (*make)(struct mcp_lab *l, const json_t *arguments, json_t **result);
+    bool store;
+};
+
+static int make_cloze(struct mcp_lab *l, const json_t *arguments, json_t **result);
+static int make_few_shot(struct mcp_lab *l, const json_t *arguments, json_t **result);
+static int make_analyze(struct mcp_lab *l, const json_t *arguments, json_t **result);
+static int make_explain(struct mcp_lab *l, const json_t *arguments, json_t **result);
+
+#define TASK_ARGUMENT                                                                              \
+    {                                                                                              \
+        "task", "Task", "A task that this program has the data of.", true                          \
+    }
+#define ITEM_ARGUMENT                                                                              \
+    {                                                                                              \
+        "item", "Item", "Which of its items, counted from 1; 1 when not given.", false             \
+    }
+static const struct prompt prompts[] = {
+    { "analyze_dataset",
+      "Analyze a data set",
+      "A data set with what it holds, and a plan for its analysis that follows from its columns.",
+      { { "dataset", "Data set",
+          "A data set's name, or the assay:// address of a table or an endpoint.", true },
+        { "column", "Column", "What is to be explained; none when not given.", false },
+        { "question", "Question", "What you want to know.", false } },
+      make_analyze,
+      false },
+    { "cloze",
+      "Cloze",
+      "An item of a task as a text to be continued.",
+      { TASK_ARGUMENT, ITEM_ARGUMENT },
+      make_cloze,
+      false },
+    { "explain_run",
+      "Explain a run",
+      "A run of the store: its figures with their intervals, and its whole record.",
+      { { "run", "Run", "The id of a run.", true } },
+      make_explain,
+      true },
+    { "few_shot",
+      "Few-shot",
+      "An item of a task, with solved examples of the same task before it.",
+      { TASK_ARGUMENT,
+        { "k", "Examples", "How many, 0 to 32; the task's own number when not given.", false },
+        { "seed", "Seed", "Draws the examples; 1234 when not given.", false },
+        ITEM_ARGUMENT },
+      make_few_shot,
+      false },
+};
+#define PROMPTS (sizeof prompts / sizeof *prompts)
+
+static const struct prompt *find(const struct mcp_lab *l, const char *name)
+{
+    for (size_t i = 0; i < PROMPTS; i++)
+        if (strcmp(prompts[i].name, name) == 0 && (l->store || !prompts[i].store))
+            return &prompts[i];
+    return NULL;
+}
+
+bool mcp_lab_prompt_takes(const struct mcp_lab *l, const char *name, const char *argument)
+{
+    const struct prompt *p = find(l, name);
+    for (size_t i = 0; p && i < 4 && p->argument[i].name; i++)
+        if (strcmp(p->argument[i].name, argument) == 0)
+            return true;
+    return false;
+}
+
+int mcp_lab_prompts(void *context, json_t *list)
+{
+    const struct mcp_lab *l = context;
+    for (size_t i = 0; i < PROMPTS; i++) {
+        const struct prompt *p = &prompts[i];
+        if (p->store && !l->store)
+            continue;
+        json_t *arguments = json_array();
+        int failed = !arguments;
+        for (size_t k = 0; k < 4 && p->argument[k].name && !failed; k++) {
+            const struct argument *a = &p->argument[k];
+            failed = json_array_append_new(
+                arguments, json_pack("{s:s, s:s, s:s, s:b}", "name", a->name, "title", a->title,
+                                     "description", a->description, "required", (int)a->required));
+        }
+        failed = failed ||
+                 json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:O}", "name", p->name,
+                                                       "title", p->title, "description",
+                                                       p->description, "arguments", arguments));
+        json_decref(arguments);
+        if (failed)
+            return BASE_E_MEMORY;
+    }
+    return 0;
+}
+
+int mcp_lab_prompt(void *context, const char *name, const json_t *arguments, json_t **result)
+{
+    struct mcp_lab *l = context;
+    const struct prompt *p = find(l, name);
+    const char *key;
+    json_t *value;
+    *result = NULL;
+    if (!p)
+        return MCP_NOT_MINE;
+    json_object_foreach((json_t *)(uintptr_t)arguments, key, value)
+    {
+        if (!mcp_lab_prompt_takes(l, name, key))
+            return base_error_set(BASE_E_ARGUMENT, "%s: it takes no argument \"%.60s\"", name, key);
+        if (!json_is_string(value))
+            return base_error_set(BASE_E_ARGUMENT, "%s: %s: expected a string", name, key);
+    }
+    for (size_t i = 0; i < 4 && p->argument[i].name; i++) {
+        const char *given = json_string_value(json_object_get(arguments, p->argument[i].name));
+        if (p->argument[i].required && (!given || !*given))
+            return base_error_set(BASE_E_ARGUMENT, "%s: the argument \"%s\" is missing", name,
+                                  p->argument[i].name);
+    }
+    return p->make(l, arguments, result);
+}
+
+/* A number among the arguments; *out stays where it is not given. */
+static int number(const json_t *arguments, const char *name, int64_t min, int64_t max, int64_t *out)
+{
+    const char *text = json_string_value(json_object_get(arguments, name));
+    return text && *text ? base_parse_int(text, name, min, max, out) : 0;
+}
+
+static int message_add(json_t *messages, const char *role, json_t *content)
+{
+    return json_array_append_new(messages,
+                                 json_pack("{s:s, s:o}", "role", role, "content", content))
+               ? BASE_E_MEMORY
+               : 0;
+}
+
+static json_t *text_content(const char *text, size_t bytes)
+{
+    return json_pack("{s:s, s:o}", "type", "text", "text", base_json_text(text, bytes));
+}
+
+/* ---- tasks ---- */
+
+struct asking {
+    const struct mcp_lab *l;
+    const char *task;
+    enum eval_strategy_kind strategy;
+    int64_t k, seed, item;
+    json_t *turns; /* what the task gives a chat template, of the item's first request */
+};
+
+static int run_tasks(void *context, struct base_buffer *out)
+{
+    const struct mcp_lab *l = context;
+    struct eval_task_options options = EVAL_TASK_OPTIONS_DEFAULT;
+    options.data = l->data;
+    json_t *all = NULL, *one, *shown = json_array();
+    size_t i;
+    int rc = shown ? eval_tasks_list(&options, false, &all) : BASE_E_MEMORY;
+    json_array_foreach(all, i, one)
+    {
+        const char *kind = json_string_value(json_object_get(one, "kind"));
+        if (rc || !kind || strcmp(kind, "task") != 0 ||
+            json_string_value(json_object_get(one, "missing")))
+            continue;
+        if (json_array_append_new(shown,
+                                  json_pack("{s:O, s:O, s:O}", "name", json_object_get(one, "name"),
+                                            "type", json_object_get(one, "type"), "description",
+                                            json_object_get(one, "description"))))
+            rc = BASE_E_MEMORY;
+    }
+    json_decref(all);
+    if (rc) {
+        json_decref(shown);
+        return rc;
+    }
+    return mcp_lab_put(out, shown);
+}
+
+/* In a worker that may read the user's data. */
+static int work(struct mcp_lab *l, const char *name, void *context,
+                int (*run)(void *context, struct base_buffer *out), json_t **out)
+{
+    const char *const read[] = { l->data, NULL };
+    const struct lab_job job = { .run = run,
+                                 .context = context,
+                                 .read = l->data ? read : NULL,
+                                 .cpu_ms = 8000,
+                                 .memory = (size_t)512 << 20 };
+    struct base_buffer text = { 0 };
+    int rc = mcp_lab_work(l, name, &job, &text);
+    if (!rc)
+        rc = base_json_parse_wire(out, text.data ? text.data : "", text.length, 0, name);
+    base_buffer_free(&text);
+    return rc;
+}
+
+int mcp_lab_tasks(struct mcp_lab *l, const json_t **tasks)
+{
+    int rc = 0;
+    pthread_mutex_lock(&l->tasks_lock);
+    if (!l->tasks)
+        rc = work(l, "tasks", l, run_tasks, &l->tasks);
+    *tasks = l->tasks;
+    pthread_mutex_unlock(&l->tasks_lock);
+    return rc;
+}
+
+static int task_check(struct mcp_lab *l, const char *name)
+{
+    const json_t *tasks, *one;
+    size_t i;
+    int rc = mcp_lab_tasks(l, &tasks);
+    if (rc)
+        return rc;
+    struct base_buffer names = { 0 };
+    json_array_foreach(tasks, i, one)
+    {
+        const char *known = json_string_value(json_object_get(one, "name"));
+        if (strcmp(known, name) == 0) {
+            base_buffer_free(&names);
+            return 0;
+        }
+        base_buffer_printf(&names, "%s%s", i ? ", " : "", known);
+    }
+    rc = base_error_set(BASE_E_ARGUMENT, "%.60s: no such task with its data; there are: %s", name,
+                        names.data ? names.data : "none");
+    base_buffer_free(&names);
+    return rc;
+}
+
+/* The chat template that keeps the turns, once. */
+static int keep_turns(void *context, const json_t *messages, char **text)
+{
+    struct asking *a = context;
+    if (!a->turns && !(a->turns = json_deep_copy(messages)))
+        return BASE_E_MEMORY;
+    return (*text = base_strdup("")) ? 0 : BASE_E_MEMORY;
+}
+
+/* {"turns", "choices", "shots", "items"} of one item. */
+static int run_item(void *context, struct base_buffer *out)
+{
+    struct asking *a = context;
+    size_t wanted = (size_t)a->item - 1;
+    struct eval_task_options options = EVAL_TASK_OPTIONS_DEFAULT;
+    options.data = a->l->data;
+    options.strategy = a->strategy;
+    options.fewshot = a->k;
+    options.fewshot_seed = (uint64_t)a->seed;
+    options.chat = keep_turns;
+    options.chat_context = a;
+    struct eval_task *t;
+    struct eval_item item = { 0 };
+    int rc = eval_task_open(&t, a->task, &options);
+    if (rc)
+        return rc;
+    size_t items = eval_task_documents(t);
+    if (wanted >= items)
+        rc = base_error_set(BASE_E_ARGUMENT, "item %lld: %s has %zu", (long long)a->item, a->task,
+                            items);
+    for (size_t i = 0; !rc && i <= wanted; i++) {
+        eval_item_clear(&item);
+        json_decref(a->turns);
+        a->turns = NULL;
+        rc = eval_task_next(t, &item);
+        rc = rc == 1 ? 0 : rc ? rc : base_error_set(BASE_E_ARGUMENT, "%s: no such item", a->task);
+    }
+    if (!rc && !a->turns)
+        rc = base_error_set(BASE_E_UNSUPPORTED,
+                            "%s: its items are texts to be scored, not questions", a->task);
+    if (!rc)
+        rc = mcp_lab_put(out, json_pack("{s:O, s:O?, s:I, s:I}", "turns", a->turns, "choices",
+                                        item.choices, "shots", (json_int_t)item.n_shots, "items",
+                                        (json_int_t)items));
+    eval_item_clear(&item);
+    eval_task_free(t);
+    json_decref(a->turns);
+    a->turns = NULL;
+    return rc;
+}
+
+/* The turns as messages. MCP knows the user and the assistant: what stands above them all is put
+ * before the first. */
+static int turns_add(json_t *messages, const json_t *turns)
+{
+    const char *system = NULL;
+    size_t i;
+    const json_t *turn;
+    int rc = 0;
+    json_array_foreach(turns, i, turn)
+    {
+        const char *role = json_string_value(json_object_get(turn, "role"));
+        const char *text = json_string_value(json_object_get(turn, "content"));
+        if (rc || !role || !text)
+            continue;
+        if (strcmp(role, "system") == 0) {
+            system = text;
+            continue;
+        }
+        char *whole =
+            system && *system
+                ? base_format("%s%s%s", system, base_ends_with(system, "\n") ? "\n" : "\n\n", text)
+                : base_strdup(text);
+        rc = whole ? message_add(messages, strcmp(role, "assistant") ? "user" : "assistant",
+                                 text_content(whole, strlen(whole)))
+                   : BASE_E_MEMORY;
+        base_free(whole);
+        system = NULL;
+    }
+    return rc;
+}
+
+static int ask(struct mcp_lab *l, const json_t *arguments, struct asking *a, json_t **item)
+{
+    *a = (struct asking){ .l = l,
+                          .task = json_string_value(json_object_get(arguments, "task")),
+                          .strategy = a->strategy,
+                          .k = -1,
+                          .seed = 1234,
+                          .item = 1 };
+    int rc = number(arguments, "item", 1, INT32_MAX, &a->item);
+    if (!rc)
+        rc = number(arguments, "k", 0, SHOTS_MOST, &a->k);
+    if (!rc)
+        rc = number(arguments, "seed", 0, INT64_MAX, &a->seed);
+    if (!rc)
+        rc = task_check(l, a->task);
+    return rc ? rc : work(l, a->task, a, run_item, item);
+}
+
+static int make_few_shot(struct mcp_lab *l, const json_t *arguments, json_t **result)
+{
+    struct asking a = { .strategy = EVAL_STRATEGY_ICL };
+    json_t *item = NULL, *messages = json_array();
+    int rc = messages ? ask(l, arguments, &a, &item) : BASE_E_MEMORY;
+    if (!rc)
+        rc = turns_add(messages, json_object_get(item, "turns"));
+    if (!rc) {
+        json_int_t shots = json_integer_value(json_object_get(item, "shots"));
+        char *what = base_format("%s, item %lld of %lld after %lld solved example%s (seed %lld)",
+                                 a.task, (long long)a.item,
+                                 (long long)json_integer_value(json_object_get(item, "items")),
+                                 (long long)shots, shots == 1 ? "" : "s", (long long)a.seed);
+        *result = what ? json_pack("{s:s, s:O}", "description", what, "messages", messages) : NULL;
+        base_free(what);
+        rc = *result ? 0 : BASE_E_MEMORY;
+    }
+    json_decref(item);
+    json_decref(messages);
+    return rc;
+}
+
+static int make_cloze(struct mcp_lab *l, const json_t *arguments, json_t **result)
+{
+    struct asking a = { .strategy = EVAL_STRATEGY_CLOZE };
+    json_t *item = NULL, *messages = json_array();
+    struct base_buffer text = { 0 };
+    size_t i;
+    const json_t *turn, *choice;
+    int rc = messages ? ask(l, arguments, &a, &item) : BASE_E_MEMORY;
+    if (!rc)
+        rc = base_buffer_puts(&text, "Say what the text below goes on with. Answer with the "
+                                     "continuation alone, nothing before or after it.\n");
+    const json_t *choices = json_object_get(item, "choices");
+    json_array_foreach(choices, i, choice)
+    {
+        const char *one = json_string_value(choice);
+        rc = rc ? rc
+                : base_buffer_printf(&text, "%s%s", i ? " | " : "It is one of: ", one ? one : "?");
+    }
+    if (!rc)
+        rc = base_buffer_puts(&text, json_array_size(choices) ? "\n\n" : "\n");
+    json_array_foreach(json_object_get(item, "turns"), i, turn)
+    {
+        const char *part = json_string_value(json_object_get(turn, "content"));
+        rc = rc ? rc : base_buffer_puts(&text, part ? part : "");
+    }
+    if (!rc)
+        rc = message_add(messages, "user", text_content(text.data, text.length));
+    if (!rc) {
+        char *what = base_format("%s, item %lld of %lld as a text to be continued", a.task,
+                                 (long long)a.item,
+                                 (long long)json_integer_value(json_object_get(item, "items")));
+        *result = what ? json_pack("{s:s, s:O}", "description", what, "messages", messages) : NULL;
+        base_free(what);
+        rc = *result ? 0 : BASE_E_MEMORY;
+    }
+    base_buffer_free(&text);
+    json_decref(item);
+    json_decref(messages);
+    return rc;
+}
+
+/* ---- data ---- */
+
+/* A resource as content of a message, and what it says as JSON. */
+static int embed(struct mcp_lab *l, const char *uri, const char *what, json_t **content,
+                 json_t **value)
+{
+    json_t *contents;
+    *content = *value = NULL;
+    int rc = mcp_lab_read(l, uri, &contents);
+    if (rc == MCP_NOT_MINE)
+        return base_error_set(BASE_E_ARGUMENT, "%.200s: there is no such %s", uri, what);
+    if (rc)
+        return rc;
+    json_t *first = json_array_get(contents, 0);
+    const json_t *text = json_object_get(first, "text");
+    rc = base_json_parse_wire(value, json_string_value(text), json_string_length(text), 0, uri);
+    if (!rc && !(*content = json_pack("{s:s, s:O}", "type", "resource", "resource", first)))
+        rc = BASE_E_MEMORY;
+    json_decref(contents);
+    return rc;
+}
+
+enum { KIND_NUMBER, KIND_CATEGORY, KIND_DATE, KIND_OTHER, KINDS };
+static int kind_of(const json_t *column)
+{
+    const char *type = json_string_value(json_object_get(column, "type"));
+    if (!type)
+        return KIND_OTHER;
+    if (!strcasecmp(type, "integer") || !strcasecmp(type, "number") || !strcasecmp(type, "real") ||
+        !strcasecmp(type, "bigint") || !strncasecmp(type, "double", 6) ||
+        !strncasecmp(type, "numeric", 7) || !strcasecmp(type, "float"))
+        return KIND_NUMBER;
+    if (!strcasecmp(type, "category") || !strcasecmp(type, "yes/no") ||
+        !strcasecmp(type, "boolean"))
+        return KIND_CATEGORY;
+    return !strcasecmp(type, "date") || !strncasecmp(type, "timestamp", 9) ? KIND_DATE : KIND_OTHER;
+}
+
+static int say_columns(struct base_buffer *b, const json_t *columns, size_t found[KINDS],
+                       const char *names[KINDS])
+{
+    size_t i;
+    const json_t *column;
+    int rc = 0;
+    json_array_foreach(columns, i, column)
+    {
+        const char *name = json_string_value(json_object_get(column, "name"));
+        const char *type = json_string_value(json_object_get(column, "type"));
+        json_int_t missing = json_integer_value(json_object_get(column, "missing"));
+        int kind = kind_of(column);
+        name = name ? name : "?";
+        names[kind] = found[kind]++ ? names[kind] : name;
+        if (rc || i > COLUMNS_TOLD)
+            continue;
+        if (i == COLUMNS_TOLD) {
+            rc = base_buffer_printf(b, "- and %zu more\n", json_array_size(columns) - i);
+            continue;
+        }
+        rc = base_buffer_printf(b, "- %.100s%s%s", name, type && *type ? ": " : "",
+                                type ? type : "");
+        if (!rc && missing)
+            rc = base_buffer_printf(b, ", %lld missing", (long long)missing);
+        rc = rc ? rc : base_buffer_puts(b, "\n");
+    }
+    return rc;
+}
+
+static int say_findings(struct base_buffer *b, const json_t *findings)
+{
+    size_t i;
+    const json_t *f;
+    int rc = json_array_size(findings)
+                 ? base_buffer_puts(b, "\nWhat looks wrong, and must be settled first:\n")
+                 : 0;
+    json_array_foreach(findings, i, f)
+    {
+        const char *column = json_string_value(json_object_get(f, "column"));
+        const char *severity = json_string_value(json_object_get(f, "severity"));
+        const char *message = json_string_value(json_object_get(f, "message"));
+        if (rc || i >= 20)
+            continue;
+        rc = base_buffer_printf(b, "- %s: %s%s%lld %s\n", severity ? severity : "?",
+                                column ? column : "", column ? ": " : "",
+                                (long long)json_integer_value(json_object_get(f, "count")),
+                                message ? message : "");
+    }
+    return rc;
+}
+
+/* What to do, by the kinds of columns that there are. */
+static int say_plan(struct base_buffer *b, const char *target, int target_kind,
+                    const size_t found[KINDS], const char *const names[KINDS])
+{
+    int rc = base_buffer_puts(b, "\nGo on like this, with the tools summarize_dataset and "
+                                 "run_analysis where you have them:\n"
+                                 "1. Say what a row stands for, and which values you leave out or "
+                                 "correct, and why.\n");
+    int step = 2;
+    if (!rc && target)
+        rc = base_buffer_printf(b,
+                                "%d. Describe %s: its spread, its missing values, its "
+                                "extremes.\n",
+                                step++, target);
+    if (!rc && target && target_kind == KIND_NUMBER && found[KIND_CATEGORY])
+        rc = base_buffer_printf(b,
+                                "%d. Compare the mean of %s between the groups of each category "
+                                "(%s%s): Welch's t-test, with the difference and its "
+                                "interval.\n",
+                                step++, target, names[KIND_CATEGORY],
+                                found[KIND_CATEGORY] > 1 ? ", ..." : "");
+    if (!rc && target && target_kind == KIND_NUMBER && found[KIND_NUMBER] > 1)
+        rc = base_buffer_printf(b,
+                                "%d. Correlate %s with the other numbers, then fit a linear "
+                                "regression; give coefficients with standard errors.\n",
+                                step++, target);
+    if (!rc && target && target_kind == KIND_CATEGORY && found[KIND_CATEGORY] > 1)
+        rc = base_buffer_printf(b,
+                                "%d. Cross %s with the other categories: chi-square, with shares "
+                                "and an effect size.\n",
+                                step++, target);
+    if (!rc && target && target_kind == KIND_CATEGORY && found[KIND_NUMBER])
+        rc = base_buffer_printf(b, "%d. Compare the numbers (%s%s) between the groups of %s.\n",
+                                step++, names[KIND_NUMBER], found[KIND_NUMBER] > 1 ? ", ..." : "",
+                                target);
+    if (!rc && !target && found[KIND_NUMBER] > 1)
+        rc = base_buffer_printf(b, "%d. Correlate the numbers (%s, ...), with intervals.\n", step++,
+                                names[KIND_NUMBER]);
+    if (!rc && !target && found[KIND_CATEGORY] && found[KIND_NUMBER])
+        rc = base_buffer_printf(b, "%d. Compare the numbers between the groups of %s%s.\n", step++,
+                                names[KIND_CATEGORY], found[KIND_CATEGORY] > 1 ? ", ..." : "");
+    if (!rc && !target && found[KIND_CATEGORY] > 1)
+        rc = base_buffer_printf(b, "%d. Cross the categories: chi-square, with shares.\n", step++);
+    if (!rc && found[KIND_DATE])
+        rc = base_buffer_printf(b, "%d. Look along %s: is there a trend, or a break?\n", step++,
+                                names[KIND_DATE]);
+    return rc ? rc
+              : base_buffer_printf(b,
+                                   "%d. Give every figure with its interval and the number of "
+                                   "rows it rests on; correct for the number of tests; say what "
+                                   "the data cannot show.\n",
+                                   step);
+}
+
+static int analyze_text(struct base_buffer *b, const json_t *set, const char *question,
+                        const char *target)
+{
+    const char *name = json_string_value(json_object_get(set, "name"));
+    const json_t *columns = json_object_get(set, "columns");
+    const json_t *rows = json_object_get(set, "rows");
+    const char *names[KINDS] = { 0 };
+    size_t found[KINDS] = { 0 }, i;
+    int target_kind = KIND_OTHER;
+    const json_t *column;
+    bool there = false;
+    json_array_foreach(columns, i, column)
+    {
+        const char *one = json_string_value(json_object_get(column, "name"));
+        if (target && one && strcmp(one, target) == 0) {
+            there = true;
+            target_kind = kind_of(column);
+        }
+    }
+    if (target && !there)
+        return base_error_set(BASE_E_ARGUMENT, "column %.100s: %s has none of that name", target,
+                              name);
+    int rc = base_buffer_printf(b, "Analyze the data set %s%s%s.\n", name,
+                                target ? ", to explain its column " : "", target ? target : "");
+    if (!rc && question)
+        rc = base_buffer_printf(b, "The question: %s\n", question);
+    if (!rc && json_is_integer(rows))
+        rc = base_buffer_printf(b, "\nIt has %lld rows and %zu columns:\n",
+                                (long long)json_integer_value(rows), json_array_size(columns));
+    else if (!rc)
+        rc = base_buffer_printf(b, "\nIt has %zu columns:\n", json_array_size(columns));
+    if (!rc)
+        rc = say_columns(b, columns, found, names);
+    if (!rc)
+        rc = say_findings(b, json_object_get(set, "findings"));
+    return rc ? rc : say_plan(b, target, target_kind, found, names);
+}
+
+static int make_analyze(struct mcp_lab *l, const json_t *arguments, json_t **result)
+{
+    const char *set = json_string_value(json_object_get(arguments, "dataset"));
+    const char *question = json_string_value(json_object_get(arguments, "question"));
+    const char *target = json_string_value(json_object_get(arguments, "column"));
+    struct base_buffer text = { 0 };
+    json_t *content = NULL, *value = NULL, *messages = json_array();
+    char *uri = base_starts_with(set, "assay://") ? base_strdup(set)
+                                                  : mcp_lab_uri("assay://data/{name}", set, NULL);
+    int rc = messages && uri ? embed(l, uri, "data set", &content, &value) : BASE_E_MEMORY;
+    if (!rc && !json_is_array(json_object_get(value, "columns")))
+        rc = base_error_set(BASE_E_ARGUMENT, "%.200s: is no data set, table or endpoint", uri);
+    if (!rc)
+        rc = analyze_text(&text, value, question && *question ? question : NULL,
+                          target && *target ? target : NULL);
+    if (!rc)
+        rc = message_add(messages, "user", text_content(text.data, text.length));
+    if (!rc) {
+        rc = message_add(messages, "user", content);
+        content = NULL;
+    }
+    if (!rc) {
+        const char *name = json_string_value(json_object_get(value, "name"));
+        char *what = base_format("Analysis of %s", name);
+        *result = what ? json_pack("{s:s, s:O}", "description", what, "messages", messages) : NULL;
+        base_free(what);
+        rc = *result ? 0 : BASE_E_MEMORY;
+    }
+    base_buffer_free(&text);
+    base_free(uri);
+    json_decref(content);
+    json_decref(value);
+    json_decref(messages);
+    return rc;
+}
+
+/* ---- runs ---- */
+
+static int say_results(struct base_buffer *b, const json_t *results)
+{
+    const char *task, *metric;
+    json_t *metrics, *one;
+    int rc = 0;
+    json_object_foreach((json_t *)(uintptr_t)results, task, metrics)
+        json_object_foreach(metrics, metric, one)
+    {
+        const json_t *value = json_object_get(one, "value"), *ci = json_object_get(one, "ci");
+        if (rc || !json_is_number(value) || b->length > 8000)
+            continue;
+        rc = base_buffer_printf(b, "- %s, %s: %.4g", task, metric, json_number_value(value));
+        if (!rc && json_is_number(json_array_get(ci, 0)) && json_is_number(json_array_get(ci, 1)))
+            rc = base_buffer_printf(b, " [%.4g, %.4g]", json_number_value(json_array_get(ci, 0)),
+                                    json_number_value(json_array_get(ci, 1)));
+        if (!rc && json_is_integer(json_object_get(one, "n")))
+            rc = base_buffer_printf(b, ", n = %lld",
+                                    (long long)json_integer_value(json_object_get(one, "n")));
+        rc = rc ? rc : base_buffer_puts(b, "\n");
+    }
+    return rc;
+}
+
+static int make_explain(struct mcp_lab *l, const json_t *arguments, json_t **result)
+{
+    const char *id = json_string_value(json_object_get(arguments, "run"));
+    struct base_buffer text = { 0 };
+    json_t *content = NULL, *value = NULL, *messages = json_array();
+    char *uri = mcp_lab_uri("assay://runs/{id}", id, NULL), *what = NULL;
+    int rc = messages && uri ? embed(l, uri, "run", &content, &value) : BASE_E_MEMORY;
+    if (!rc) {
+        const json_t *model = json_object_get(value, "model");
+        const char *name = json_is_object(model)
+                               ? json_string_value(json_object_get(model, "model"))
+                               : json_string_value(model);
+        what = base_format("Run %s of %s", id, name ? name : "a model");
+        rc = what ? base_buffer_printf(&text,
+                                       "Explain run %s of %s to somebody who has to decide by it.\n"
+                                       "\nWhat it measured, with intervals:\n",
+                                       id, name ? name : "a model")
+                  : BASE_E_MEMORY;
+    }
+    if (!rc)
+        rc = say_results(&text, json_object_get(value, "results"));
+    if (!rc)
+        rc = base_buffer_puts(&text, "\nSay what each figure means, how sure it is, against which "
+                                     "baseline (chance, an earlier run) it has to be held, and "
+                                     "what the run's settings (below) let it say and what not. Its "
+                                     "samples are read as assay://runs/ID/samples/TASK/FROM-TO: "
+                                     "look at some that were judged wrong.\n");
+    if (!rc)
+        rc = message_add(messages, "user", text_content(text.data, text.length));
+    if (!rc) {
+        rc = message_add(messages, "user", content);
+        content = NULL;
+    }
+    if (!rc) {
+        *result = json_pack("{s:s, s:O}", "description", what, "messages", messages);
+        rc = *result ? 0 : BASE_E_MEMORY;
+    }
+    base_buffer_free(&text);
+    base_free(uri);
+    base_free(what);
+    json_decref(content);
+    json_decref(value);
+    json_decref(messages);
+    return rc;
+}

@@ -1,0 +1,219 @@
+/* Reading in a worker: a process that may open only what is named to it, with its memory,
+ * processor time and answer bounded (agent/sandbox.h). A hostile file can break nothing but the
+ * worker. */
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "mcp/lab.h"
+#include "base/text.h"
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CUT_BYTES   300 /* of a cell among the first rows */
+#define FIRST_BYTES ((size_t)32 << 10)
+
+/* A failure's code goes with its message, as "CODE: message". */
+static int run_coded(void *context, struct base_buffer *out)
+{
+    const struct lab_job *job = context;
+    int rc = job->run(job->context, out);
+    return rc ? base_error_prefix(rc, "%d", rc) : 0;
+}
+
+static int failed(const char *message)
+{
+    char *rest = NULL;
+    long code = strtol(message, &rest, 10);
+    if (rest == message || strncmp(rest, ": ", 2) != 0 || code >= 0)
+        return base_error_set(BASE_E_IO, "%s", message);
+    return base_error_set(code == BASE_E_MEMORY ? BASE_E_LIMIT : (int)code, "%s", rest + 2);
+}
+
+int mcp_lab_work(struct mcp_lab *l, const char *name, const struct lab_job *job,
+                 struct base_buffer *out)
+{
+    const struct agent_capabilities needs = { .read = job->read,
+                                              .network = job->network,
+                                              .cpu_ms = job->cpu_ms,
+                                              .wall_ms = 20000,
+                                              .memory = job->memory,
+                                              .output = job->output ? job->output : LAB_READ_MOST };
+    const struct agent_job worker = { .needs = &needs,
+                                      .run = run_coded,
+                                      .run_context = (void *)(uintptr_t)job };
+    struct agent_ended ended = { 0 };
+    pthread_mutex_lock(&l->workers_lock);
+    while (l->workers == LAB_WORKERS)
+        pthread_cond_wait(&l->workers_free, &l->workers_lock);
+    l->workers++;
+    pthread_mutex_unlock(&l->workers_lock);
+    int rc = agent_sandbox_run(&worker, &ended);
+    pthread_mutex_lock(&l->workers_lock);
+    l->workers--;
+    pthread_cond_signal(&l->workers_free);
+    pthread_mutex_unlock(&l->workers_lock);
+    if (rc)
+        return rc;
+    switch (ended.end) {
+    case AGENT_END_OK:
+        rc = base_buffer_append(out, ended.answer.data ? ended.answer.data : "",
+                                ended.answer.length);
+        break;
+    case AGENT_END_FAILED: /* the message says what of, already */
+        rc = failed(ended.message);
+        break;
+    case AGENT_END_CANCELLED:
+        rc = base_error_set(BASE_E_INTERRUPTED, "%s: %s", name, ended.message);
+        break;
+    default:
+        rc = base_error_set(BASE_E_LIMIT, "%s: %s", name, ended.message);
+    }
+    base_buffer_free(&ended.answer);
+    return rc;
+}
+
+int mcp_lab_put(struct base_buffer *out, json_t *value)
+{
+    char *text = value ? base_json_dump(value, false) : NULL;
+    int rc = text ? base_buffer_puts(out, text) : BASE_E_MEMORY;
+    base_free(text);
+    json_decref(value);
+    return rc;
+}
+
+int mcp_lab_rename(int code, const char *from, const char *to)
+{
+    const char *message = base_error_message(), *at = strstr(message, from);
+    if (!at)
+        return code;
+    char *copy = base_strdup(message);
+    if (!copy)
+        return code;
+    size_t before = (size_t)(at - message);
+    base_error_set(code, "%.*s%s%s", (int)before, copy, to, copy + before + strlen(from));
+    base_free(copy);
+    return code;
+}
+
+uint64_t mcp_lab_stamp(const struct stat *st, uint64_t before)
+{
+    const int64_t what[] = { (int64_t)st->st_dev, (int64_t)st->st_ino, (int64_t)st->st_size,
+                             (int64_t)st->st_mtim.tv_sec, (int64_t)st->st_mtim.tv_nsec };
+    return base_hash64(what, sizeof what, before);
+}
+
+json_t *mcp_lab_time(double seconds)
+{
+    time_t t = (time_t)seconds;
+    struct tm utc;
+    char text[40];
+    if (!gmtime_r(&t, &utc) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc))
+        return json_null();
+    return json_string(text);
+}
+
+/* ---- rows ---- */
+
+/* A string's first bytes; anything else that is long as such a string. */
+static json_t *cut(const json_t *value)
+{
+    char *text = json_is_string(value) ? NULL : base_json_dump(value, false);
+    const char *s = text ? text : json_string_value(value);
+    size_t n = json_is_string(value) ? json_string_length(value) : s ? strlen(s) : 0;
+    json_t *out;
+    if (n <= CUT_BYTES) {
+        out = json_incref((json_t *)(uintptr_t)value);
+    } else {
+        char *shown = base_format("%.*s…", (int)base_utf8_complete(s, CUT_BYTES), s);
+        out = shown ? json_string(shown) : NULL;
+        base_free(shown);
+    }
+    base_free(text);
+    return out;
+}
+
+static json_t *row_cut(json_t *row)
+{
+    json_t *out = row ? json_object() : NULL;
+    const char *key;
+    json_t *value;
+    json_object_foreach(row, key, value) if (out && json_object_set_new(out, key, cut(value)))
+    {
+        json_decref(out);
+        out = NULL;
+        break;
+    }
+    json_decref(row);
+    return out;
+}
+
+int mcp_lab_row_add(json_t *rows, json_t *row, bool brief, size_t *bytes)
+{
+    row = brief ? row_cut(row) : row;
+    char *text = row ? base_json_dump(row, false) : NULL;
+    size_t n = text ? strlen(text) + 2 : 0, most = brief ? FIRST_BYTES : LAB_TEXT_MOST;
+    base_free(text);
+    int rc = text ? *bytes + n <= most : BASE_E_MEMORY;
+    if (rc == 1) {
+        *bytes += n;
+        rc = json_array_append(rows, row) ? BASE_E_MEMORY : 1;
+    }
+    if (rc == 0 && !brief && !json_array_size(rows))
+        rc = base_error_set(BASE_E_LIMIT,
+                            "one row has %zu bytes, an answer at most %zu: read its bytes instead",
+                            n, LAB_TEXT_MOST);
+    json_decref(row);
+    return rc;
+}
+
+int mcp_lab_rows_objects(const json_t *answer, bool brief, json_t *rows, bool *more)
+{
+    const json_t *columns = json_object_get(answer, "columns"), *row;
+    size_t i, bytes = 0;
+    *more = json_is_true(json_object_get(answer, "more"));
+    json_array_foreach(json_object_get(answer, "rows"), i, row)
+    {
+        json_t *o = json_object();
+        for (size_t k = 0; o && k < json_array_size(row); k++) {
+            const char *name =
+                json_string_value(json_object_get(json_array_get(columns, k), "name"));
+            if (json_object_set(o, name ? name : "?", json_array_get(row, k))) {
+                json_decref(o);
+                o = NULL;
+            }
+        }
+        int rc = mcp_lab_row_add(rows, o, brief, &bytes);
+        if (rc == 0)
+            *more = true;
+        if (rc != 1)
+            return rc;
+    }
+    return 0;
+}
+
+char *mcp_lab_next(const char *template, const char *a, const char *b, bool more, uint64_t from,
+                   uint64_t to, size_t given)
+{
+    char *base = more ? mcp_lab_uri(template, a, b) : NULL;
+    uint64_t next = from + given;
+    char *uri = base ? base_format("%s%llu-%llu", base, (unsigned long long)next,
+                                   (unsigned long long)(next + to - from))
+                     : NULL;
+    base_free(base);
+    return uri;
+}
+
+int mcp_lab_put_page(struct base_buffer *out, json_t *head, const char *key, uint64_t from,
+                     json_t *rows, const char *next)
+{
+    if (!head || json_object_set_new(head, "from", json_integer((json_int_t)from)) ||
+        json_object_set_new(head, "to",
+                            json_integer((json_int_t)(from + json_array_size(rows)) - 1)) ||
+        json_object_set(head, key, rows) ||
+        json_object_set_new(head, "next", next ? json_string(next) : json_null())) {
+        json_decref(head);
+        return BASE_E_MEMORY;
+    }
+    return mcp_lab_put(out, head);
+}
