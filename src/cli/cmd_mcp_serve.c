@@ -84,7 +84,7 @@ static int run_serve(int argc, char **argv)
     struct cli_strings origins = { 0 };
     struct mcp_http_options http = { .listening = on_listening };
     const char *policy_path = NULL, *audit_path = NULL, *token_name = NULL;
-    bool stdio = false;
+    bool stdio = false, fixtures = false;
     const struct cli_option options[] = {
         { "stdio", 0, CLI_FLAG, &stdio, NULL, "Speak on standard input and output." },
         { "http", 0, CLI_STRING, &http.address, "ADDRESS", "Serve http://ADDRESS/mcp." },
@@ -93,6 +93,8 @@ static int run_serve(int argc, char **argv)
         CLI_GROUND_OPTIONS(ground),
         { "policy", 0, CLI_STRING, &policy_path, "FILE", "What may be called (docs/safety.md)." },
         { "audit", 0, CLI_STRING, &audit_path, "FILE", "Append every call to this log." },
+        { "conformance-fixtures", 0, CLI_FLAG, &fixtures, NULL,
+          "Add what the public conformance suite asks for." },
         { 0 },
     };
     int n, code = cli_parse(self, options, false, argc, argv, &n);
@@ -112,7 +114,7 @@ static int run_serve(int argc, char **argv)
     const struct agent_gate_options gate_options = { .policy = policy, .audit = audit };
     if (!rc)
         rc = agent_gate_make(&gate, tools, &gate_options);
-    const struct mcp_server_options server = { .gate = gate, .tools = tools };
+    const struct mcp_server_options server = { .gate = gate, .tools = tools, .fixtures = fixtures };
     if (!rc)
         rc = stdio ? serve_stdio(&server) : serve_http(&server, &http, &origins, token_name);
     code = rc ? cli_fail(self) : 0;

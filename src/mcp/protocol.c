@@ -36,6 +36,14 @@ int mcp_give(struct mcp_request *r, json_t *result)
     return 0;
 }
 
+int mcp_refuse_error(struct mcp_request *r, int rc)
+{
+    if (rc == BASE_E_MEMORY)
+        return rc;
+    return mcp_refuse(r, rc == BASE_E_ARGUMENT ? MCP_INVALID_PARAMS : MCP_INTERNAL_ERROR, "%s",
+                      base_error_message());
+}
+
 bool mcp_legacy_before(const struct mcp_request *r, const char *version)
 {
     return !r->modern && r->version && strcmp(r->version, version) < 0;
@@ -53,10 +61,23 @@ static const struct {
     const char *name;
     int eras;
     int (*answer)(struct mcp_request *r);
+    bool (*offered)(const struct mcp_server_options *o); /* NULL = always */
 } methods[] = {
-    { "initialize", LEGACY, mcp_initialize },    { "ping", LEGACY, mcp_ping },
-    { "server/discover", MODERN, mcp_discover }, { "tools/list", BOTH, mcp_tools_list },
-    { "tools/call", BOTH, mcp_tools_call },
+    { "initialize", LEGACY, mcp_initialize, NULL },
+    { "ping", LEGACY, mcp_ping, NULL },
+    { "server/discover", MODERN, mcp_discover, NULL },
+    { "logging/setLevel", LEGACY, mcp_set_level, NULL },
+    { "tools/list", BOTH, mcp_tools_list, NULL },
+    { "tools/call", BOTH, mcp_tools_call, NULL },
+    { "resources/list", BOTH, mcp_resources_list, mcp_has_resources },
+    { "resources/templates/list", BOTH, mcp_templates_list, mcp_has_resources },
+    { "resources/read", BOTH, mcp_resources_read, mcp_has_resources },
+    { "resources/subscribe", LEGACY, mcp_resources_subscribe, mcp_has_stamps },
+    { "resources/unsubscribe", LEGACY, mcp_resources_unsubscribe, mcp_has_stamps },
+    { "prompts/list", BOTH, mcp_prompts_list, mcp_has_prompts },
+    { "prompts/get", BOTH, mcp_prompts_get, mcp_has_prompts },
+    { "completion/complete", BOTH, mcp_complete, mcp_has_completion },
+    { "subscriptions/listen", MODERN, mcp_listen, mcp_has_resources },
 };
 
 /* ---- requests of the modern era ---- */
@@ -106,6 +127,12 @@ static int check_meta(struct mcp_request *r)
     }
     r->status = 0;
     r->version = MCP_VERSION_MODERN;
+    /* log messages only for who asks for them, request by request */
+    const json_t *level = json_object_get(r->meta, MCP_META "logLevel");
+    r->level = mcp_level_of(json_string_value(level));
+    if (level && r->level == MCP_LEVELS)
+        return mcp_refuse(r, MCP_INVALID_PARAMS,
+                          "params._meta: \"" MCP_META "logLevel\" is not a level");
     r->capabilities = json_incref(json_object_get(r->meta, MCP_META "clientCapabilities"));
     mcp_caller_set(r->caller, json_object_get(r->meta, MCP_META "clientInfo"));
     return 1;
@@ -121,6 +148,7 @@ static int dispatch(struct mcp_request *r)
                 strcmp(r->method, "server/discover") == 0 ||
                 (!r->version && !hello && strcmp(r->method, "ping") != 0);
     r->capabilities = r->modern ? NULL : json_incref(r->s->capabilities);
+    r->level = r->s->level;
     pthread_mutex_unlock(&r->s->lock);
     if (r->modern) {
         int rc = check_meta(r);
@@ -129,7 +157,8 @@ static int dispatch(struct mcp_request *r)
     }
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         if (strcmp(r->method, methods[i].name) == 0 &&
-            methods[i].eras & (r->modern ? MODERN : LEGACY))
+            methods[i].eras & (r->modern ? MODERN : LEGACY) &&
+            (!methods[i].offered || methods[i].offered(r->o)))
             return methods[i].answer(r);
     r->status = r->modern ? 404 : 0;
     return mcp_refuse(r, MCP_METHOD_NOT_FOUND, "Method not found: %.100s", r->method);
@@ -216,6 +245,9 @@ static int answer_one(struct mcp_session *s, const struct mcp_peer *peer, const 
     json_decref(r.result);
     json_decref(r.data);
     json_decref(r.capabilities);
+    json_decref(r.given);
+    json_decref(r.known);
+    json_decref(r.wanted);
     return rc;
 }
 

@@ -1,4 +1,5 @@
 /* The hello of both eras, and lists with their pages. */
+#include "base/memory.h"
 #include "mcp/protocol_private.h"
 #include <errno.h>
 #include <stdio.h>
@@ -21,10 +22,44 @@ static json_t *server_info(const struct mcp_request *r)
     return info;
 }
 
+bool mcp_has_resources(const struct mcp_server_options *o)
+{
+    return o->fixtures || (o->provider && o->provider->resources);
+}
+bool mcp_has_prompts(const struct mcp_server_options *o)
+{
+    return o->fixtures || (o->provider && o->provider->prompts);
+}
+bool mcp_has_completion(const struct mcp_server_options *o)
+{
+    return o->fixtures || (o->provider && o->provider->complete);
+}
+bool mcp_has_stamps(const struct mcp_server_options *o)
+{
+    return o->fixtures || (o->provider && o->provider->stamp);
+}
+
+/* What is claimed is what the methods do. Lists of tools and prompts change with the fixtures only.
+ */
 static json_t *capabilities(const struct mcp_request *r)
 {
-    (void)r;
-    return json_pack("{s:{}}", "tools");
+    const struct mcp_server_options *o = r->o;
+    json_t *all = json_pack("{s:{}, s:{s:b}}", "logging", "tools", "listChanged", o->fixtures);
+    if (all && mcp_has_resources(o) &&
+        json_object_set_new(
+            all, "resources",
+            json_pack("{s:b, s:b}", "subscribe", mcp_has_stamps(o), "listChanged", 1)))
+        goto fail;
+    if (all && mcp_has_prompts(o) &&
+        json_object_set_new(all, "prompts", json_pack("{s:b}", "listChanged", o->fixtures)))
+        goto fail;
+    if (all && mcp_has_completion(o) && !mcp_legacy_before(r, "2025-03-26") &&
+        json_object_set_new(all, "completions", json_object()))
+        goto fail;
+    return all;
+fail:
+    json_decref(all);
+    return NULL;
 }
 
 /* A supported revision is taken as asked; any other is answered with the newest. */
@@ -45,6 +80,8 @@ int mcp_initialize(struct mcp_request *r)
     s->capabilities = json_is_object(can) ? json_incref(can) : NULL;
     mcp_caller_set(s->caller, json_object_get(r->params, "clientInfo"));
     pthread_mutex_unlock(&s->lock);
+    if (mcp_has_resources(r->o))
+        mcp_watcher_start(s->server);
     return mcp_give(r, json_pack("{s:s, s:o, s:o, s:s}", "protocolVersion", r->version,
                                  "capabilities", capabilities(r), "serverInfo", server_info(r),
                                  "instructions", instructions));
@@ -107,20 +144,78 @@ int mcp_give_cached(struct mcp_request *r, json_t *result)
     return mcp_give(r, result);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    const json_t *const *x = a, *const *y = b;
+    return strcmp(json_string_value(json_object_get(*x, "name")),
+                  json_string_value(json_object_get(*y, "name")));
+}
+
+/* In the order of names, wherever they come from. */
+static int all_tools(const struct mcp_server *s, json_t **out)
+{
+    json_t *all = NULL;
+    int rc = agent_tools_export(s->o.tools, AGENT_FORM_MCP, &all);
+    if (!rc && s->o.fixtures)
+        rc = mcp_fixture_tools(s, all);
+    size_t n = json_array_size(all);
+    json_t **sorted = rc || !s->o.fixtures ? NULL : base_alloc(n, sizeof *sorted);
+    json_t *list = sorted ? json_array() : NULL;
+    if (!rc && s->o.fixtures && !list)
+        rc = BASE_E_MEMORY;
+    for (size_t i = 0; i < n && list; i++)
+        sorted[i] = json_array_get(all, i);
+    if (list)
+        qsort(sorted, n, sizeof *sorted, by_name);
+    for (size_t i = 0; i < n && list && !rc; i++)
+        rc = json_array_append(list, sorted[i]) ? BASE_E_MEMORY : 0;
+    base_free(sorted);
+    if (list) {
+        json_decref(all);
+        all = list;
+    }
+    if (rc) {
+        json_decref(all);
+        all = NULL;
+    }
+    *out = all;
+    return rc;
+}
+
+/* Until 2025-11-25 an output schema is an object's or not told. */
 int mcp_tools_list(struct mcp_request *r)
 {
     json_t *all = NULL;
-    int rc = agent_tools_export(r->o->tools, AGENT_FORM_MCP, &all);
-    return rc ? rc : mcp_give_page(r, "tools", all);
+    int rc = all_tools(r->s->server, &all);
+    if (rc)
+        return mcp_refuse_error(r, rc);
+    size_t i;
+    json_t *tool;
+    json_array_foreach(all, i, tool)
+    {
+        const char *type =
+            json_string_value(json_object_get(json_object_get(tool, "outputSchema"), "type"));
+        if (!r->modern && (!type || strcmp(type, "object") != 0))
+            json_object_del(tool, "outputSchema");
+    }
+    return mcp_give_page(r, "tools", all);
 }
 
 json_t *mcp_server_tool_schema(const struct mcp_server *s, const char *name)
 {
     const struct agent_tool *tool = agent_tools_find(s->o.tools, name);
-    json_t *exported = NULL;
-    if (!tool || agent_tool_export(s->o.tools, tool, AGENT_FORM_MCP, &exported))
-        return NULL;
-    json_t *schema = json_incref(json_object_get(exported, "inputSchema"));
-    json_decref(exported);
+    json_t *all = NULL, *schema = NULL;
+    if (tool && agent_tool_export(s->o.tools, tool, AGENT_FORM_MCP, &all) == 0) {
+        schema = json_incref(json_object_get(all, "inputSchema"));
+    } else if (!tool && s->o.fixtures && all_tools(s, &all) == 0) {
+        size_t i;
+        const json_t *one;
+        json_array_foreach(all, i, one)
+        {
+            if (strcmp(json_string_value(json_object_get(one, "name")), name) == 0)
+                schema = json_incref(json_object_get(one, "inputSchema"));
+        }
+    }
+    json_decref(all);
     return schema;
 }

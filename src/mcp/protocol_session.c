@@ -10,6 +10,15 @@
 
 #define ASK_SECONDS 300 /* a person may have to think */
 
+void mcp_condition_make(pthread_cond_t *c)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
 int mcp_server_make(struct mcp_server **out, const struct mcp_server_options *options)
 {
     struct mcp_server *s = base_alloc_zero(1, sizeof *s);
@@ -17,7 +26,13 @@ int mcp_server_make(struct mcp_server **out, const struct mcp_server_options *op
     if (!s)
         return BASE_E_MEMORY;
     s->o = *options;
+    int rc = mcp_secret_make(s->secret);
+    if (rc) {
+        base_free(s);
+        return rc;
+    }
     pthread_mutex_init(&s->lock, NULL);
+    mcp_condition_make(&s->moved);
     *out = s;
     return 0;
 }
@@ -26,6 +41,9 @@ void mcp_server_free(struct mcp_server *s)
 {
     if (!s)
         return;
+    mcp_watcher_stop(s);
+    json_decref(s->stamps);
+    pthread_cond_destroy(&s->moved);
     pthread_mutex_destroy(&s->lock);
     base_free(s);
 }
@@ -55,11 +73,11 @@ int mcp_session_make(struct mcp_session **out, struct mcp_server *server, const 
     s->level = MCP_WARNING;
     mcp_caller_set(s->caller, NULL);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->moved, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    mcp_condition_make(&s->moved);
+    pthread_mutex_lock(&server->lock);
+    s->next = server->sessions;
+    server->sessions = s;
+    pthread_mutex_unlock(&server->lock);
     *out = s;
     return 0;
 }
@@ -76,12 +94,23 @@ void mcp_session_free(struct mcp_session *s)
 {
     if (!s)
         return;
+    struct mcp_server *server = s->server;
     pthread_mutex_lock(&s->lock);
     s->ended = s->closing = true;
     pthread_cond_broadcast(&s->moved);
+    pthread_mutex_unlock(&s->lock);
+    mcp_unsubscribe_all(s, NULL, false);
+    pthread_mutex_lock(&s->lock);
     while (s->n_begun)
         pthread_cond_wait(&s->moved, &s->lock);
     pthread_mutex_unlock(&s->lock);
+    pthread_mutex_lock(&server->lock);
+    struct mcp_session **at = &server->sessions;
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    pthread_mutex_unlock(&server->lock);
+    mcp_unsubscribe_all(s, NULL, false); /* what a last request began */
     while (s->running) {
         struct mcp_running *next = s->running->next;
         json_decref(s->running->id);
@@ -176,6 +205,7 @@ void mcp_run_cancel(struct mcp_session *s, const json_t *id)
             run->cancelled = true;
     pthread_cond_broadcast(&s->moved);
     pthread_mutex_unlock(&s->lock);
+    mcp_unsubscribe_all(s, id, true);
 }
 
 bool mcp_is_cancelled(void *request)
@@ -199,7 +229,12 @@ void mcp_tell(struct mcp_request *r, const char *method, json_t *params)
 
 bool mcp_client_can(const struct mcp_request *r, const char *capability)
 {
-    return json_is_object(json_object_get(r->capabilities, capability));
+    const json_t *can = json_object_get(r->capabilities, capability);
+    if (!json_is_object(can))
+        return false;
+    /* elicitation without a word of its modes is that of forms */
+    return strcmp(capability, "elicitation") != 0 || json_object_get(can, "form") ||
+           !json_object_get(can, "url");
 }
 
 void mcp_asked_answer(struct mcp_session *s, const json_t *id, const json_t *message)
