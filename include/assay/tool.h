@@ -53,6 +53,10 @@ struct agent_tool {
     const char *output;                     /* of the result; NULL = any */
     bool read_only, idempotent, open_world; /* annotations */
     struct agent_capabilities needs;
+    /* Called, before the first call, in the process from which workers are forked: loads libraries,
+     * so that no call has to. Any number of times; starts no threads and leaves nothing open. NULL
+     * = nothing to prepare. */
+    void (*prepare)(void);
     agent_tool_fn *run;
     agent_remote_fn *remote; /* instead of run; NULL = it runs in a worker */
     void *context;           /* the tool's own */

@@ -44,6 +44,12 @@ struct approval {
     double until;
 };
 
+/* A nest in use; the gate's own use counts, too. */
+struct nest {
+    struct agent_nest *at;
+    size_t uses, tools; /* tools: how many there were when it was made */
+};
+
 struct agent_gate {
     const struct agent_tools *tools;
     const struct agent_policy *policy;
@@ -51,6 +57,8 @@ struct agent_gate {
     struct agent_audit *audit;
     agent_approve_fn *approve;
     void *approve_context;
+    pthread_mutex_t nests_lock;
+    struct nest *nests[2]; /* without and with the network; NULL = not made yet */
     pthread_mutex_t lock;
     uint64_t count;
     struct session *sessions;
@@ -60,6 +68,69 @@ struct agent_gate {
     struct approval *approvals;
     size_t n_approvals;
 };
+
+/* ---- nests ---- */
+
+/* Under the lock. */
+static void nest_drop(struct nest *n)
+{
+    if (n && --n->uses == 0) {
+        agent_nest_free(n->at);
+        base_free(n);
+    }
+}
+
+/* The nest for a call, made when there is none yet, when it has died, or when there are tools that
+ * it does not know; nest_give afterwards. */
+static int nest_take(struct agent_gate *g, bool network, struct nest **out)
+{
+    int rc = 0;
+    pthread_mutex_lock(&g->nests_lock);
+    struct nest **place = &g->nests[network], *n = *place;
+    size_t tools = agent_tools_count(g->tools);
+    if (!n || n->tools != tools || !agent_nest_alive(n->at)) {
+        n = base_alloc_zero(1, sizeof *n);
+        rc = n ? agent_nest_make(&n->at, g->tools, network) : BASE_E_MEMORY;
+        if (rc) {
+            base_free(n);
+        } else {
+            *n = (struct nest){ n->at, 1, tools };
+            nest_drop(*place); /* calls that run there end there */
+            *place = n;
+        }
+    }
+    if (!rc) {
+        n->uses++;
+        *out = n;
+    }
+    pthread_mutex_unlock(&g->nests_lock);
+    return rc;
+}
+
+static void nest_give(struct agent_gate *g, struct nest *n)
+{
+    pthread_mutex_lock(&g->nests_lock);
+    nest_drop(n);
+    pthread_mutex_unlock(&g->nests_lock);
+}
+
+/* The nests that the tools need, now, while there may be no other threads. */
+static int nests_make(struct agent_gate *g)
+{
+    bool wanted[2] = { false, false };
+    for (size_t i = 0; i < agent_tools_count(g->tools); i++) {
+        const struct agent_tool *t = agent_tools_at(g->tools, i);
+        if (!t->remote)
+            wanted[t->needs.network] = true;
+    }
+    int rc = 0;
+    for (int i = 0; i < 2 && !rc; i++) {
+        struct nest *n = NULL;
+        if (wanted[i] && !(rc = nest_take(g, i, &n)))
+            nest_give(g, n);
+    }
+    return rc;
+}
 
 int agent_gate_make(struct agent_gate **out, const struct agent_tools *tools,
                     const struct agent_gate_options *options)
@@ -76,8 +147,13 @@ int agent_gate_make(struct agent_gate **out, const struct agent_tools *tools,
     }
     g->limits = agent_policy_limits(g->policy);
     pthread_mutex_init(&g->lock, NULL);
-    *out = g;
-    return 0;
+    pthread_mutex_init(&g->nests_lock, NULL);
+    int rc = nests_make(g);
+    if (rc)
+        agent_gate_free(g);
+    else
+        *out = g;
+    return rc;
 }
 
 void agent_gate_free(struct agent_gate *g)
@@ -89,6 +165,9 @@ void agent_gate_free(struct agent_gate *g)
     base_free(g->sessions);
     base_free(g->buckets);
     base_free(g->approvals);
+    for (int i = 0; i < 2; i++)
+        nest_drop(g->nests[i]);
+    pthread_mutex_destroy(&g->nests_lock);
     pthread_mutex_destroy(&g->lock);
     base_free(g);
 }
@@ -373,22 +452,6 @@ static int approve(struct step *s)
     return 0;
 }
 
-/* In the worker. */
-static int work(void *context, struct base_buffer *out)
-{
-    struct step *s = context;
-    const struct agent_tool *tool = &s->entry->tool;
-    json_t *value = NULL;
-    int rc = tool->run(tool, s->call->arguments, &value);
-    if (rc)
-        return rc;
-    char *text = base_json_dump(value, false);
-    rc = text ? base_buffer_puts(out, text) : BASE_E_MEMORY;
-    base_free(text);
-    json_decref(value);
-    return rc;
-}
-
 static unsigned narrower(unsigned own, unsigned rule, unsigned usual)
 {
     own = own ? own : usual;
@@ -460,16 +523,21 @@ static int run(struct step *s)
         needs.output = s->ruling.output;
     if (tool->remote)
         return ask_remote(s, &needs);
-    struct agent_job job = { .needs = &needs,
-                             .run = work,
-                             .run_context = s,
-                             .input = s->arguments,
-                             .input_bytes = strlen(s->arguments),
+    char *input = json_dumps(s->call->arguments, JSON_COMPACT | JSON_ENCODE_ANY);
+    struct agent_job job = { .tool = tool,
+                             .needs = &needs,
+                             .input = input,
+                             .input_bytes = input ? strlen(input) : 0,
                              .cancelled = s->call->cancelled,
                              .progress = s->call->progress,
                              .context = s->call->context };
     struct agent_ended ended;
-    int rc = agent_sandbox_run(&job, &ended);
+    struct nest *nest = NULL;
+    int rc = input ? nest_take(s->g, needs.network, &nest) : BASE_E_MEMORY;
+    if (!rc)
+        rc = agent_sandbox_run(nest->at, &job, &ended);
+    nest_give(s->g, nest);
+    base_free(input);
     if (rc == BASE_E_MEMORY)
         return rc;
     if (rc)

@@ -1,140 +1,106 @@
-/* The worker of one call; see sandbox.h. */
+/* The gate's side of the sandbox: nests, and calls as they run; see sandbox.h. */
 #include "agent/sandbox.h"
 #include "agent/sandbox_cage.h"
 #include "agent/sandbox_frame.h"
+#include "agent/sandbox_nest.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define TICK_MS      20
-#define THREADS_MOST 64
-#define THREAD_BYTES ((rlim_t)8 << 20) /* of stack */
-#define ERROR_BYTES  400               /* of a program's standard error that are told */
+#define KILL_SECONDS 10  /* a worker that is told to end takes microseconds */
+#define ERROR_BYTES  400 /* of a program's standard error that are told */
 
-/* ---- the worker ---- */
+/* ---- nests ---- */
 
-/* What went wrong while the worker made its own cage: exit codes that no tool uses by chance; the
- * answer says more. */
-enum { EXIT_CAGE = 119 };
-
-struct cage {
-    const struct agent_job *job;
-    const struct agent_filter *filter;
-    int abi;
-    rlim_t memory;
-    int answer, errors, input;
+struct agent_nest {
+    int socket;
+    pid_t pid, owner;
+    _Atomic bool dead;
 };
 
-static void cage_fail(const struct cage *c, const char *what)
+/* Threads of this process; 0 = not known. */
+static unsigned threads_now(void)
 {
-    char text[200];
-    int n =
-        snprintf(text, sizeof text, "the sandbox could not be made: %s: %s", what, strerror(errno));
-    agent_frame_finish(c->answer, 'c', text, (size_t)n);
-    _exit(EXIT_CAGE);
+    unsigned n = 0;
+    DIR *d = opendir("/proc/self/task");
+    for (struct dirent *e; d && (e = readdir(d));)
+        n += e->d_name[0] != '.';
+    if (d)
+        closedir(d);
+    return n;
 }
 
-/* Never returns. */
-static void worker(const struct cage *c)
+int agent_nest_make(struct agent_nest **out, const struct agent_tools *tools, bool network)
 {
-    const struct agent_capabilities *needs = c->job->needs;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    prctl(PR_SET_DUMPABLE, 0);
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGPIPE, SIG_DFL);
-    int null = open("/dev/null", O_RDWR);
-    if (null < 0 || dup2(c->input >= 0 ? c->input : null, 0) < 0 ||
-        dup2(needs->exec ? c->answer : null, 1) < 0 || dup2(needs->exec ? c->errors : null, 2) < 0)
-        cage_fail(c, "standard streams");
-    /* the answer's end is 3; nothing else stays open: no log, no socket, no database */
-    if (c->answer != 3 && dup2(c->answer, 3) < 0)
-        cage_fail(c, "standard streams");
-    struct cage inner = *c;
-    inner.answer = 3;
-    c = &inner;
-    close_range(4, ~0u, 0);
-    if (needs->exec)
-        fcntl(3, F_SETFD, FD_CLOEXEC);
-    unsigned cpu = needs->cpu_ms ? needs->cpu_ms : 2000;
-    agent_cage_limit(RLIMIT_CPU, cpu / 1000 + 2); /* the parent's clock is finer */
-    agent_cage_limit(RLIMIT_CORE, 0);
-    agent_cage_limit(RLIMIT_NOFILE, 64);
-    agent_cage_limit(RLIMIT_FSIZE, (rlim_t)1 << 30);
-    agent_cage_limit(RLIMIT_AS, c->memory + (needs->threads ? THREADS_MOST * THREAD_BYTES : 0));
-    if (needs->threads) {
-        mallopt(M_ARENA_MAX, 1); /* an arena would take 64 MiB of address space for each thread */
-        agent_cage_limit(RLIMIT_STACK, THREAD_BYTES);
-        agent_cage_limit(RLIMIT_NPROC, 256);
+    struct agent_nest *n = base_alloc_zero(1, sizeof *n);
+    int pair[2];
+    if (!n)
+        return BASE_E_MEMORY;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+        base_free(n);
+        return base_error_set(BASE_E_IO, "cannot make the sandbox: %s", strerror(errno));
     }
-    if (needs->exec)
-        agent_cage_limit(RLIMIT_NPROC, 64);
-    /* Namespaces are a second wall; where they cannot be had seccomp and Landlock stand alone. */
-    int spaces = CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWUTS | (needs->network ? 0 : CLONE_NEWNET);
-    if (unshare(spaces | (needs->exec ? CLONE_NEWPID : 0)) == 0 && needs->exec) {
-        pid_t first = fork(); /* init of the new process namespace: all inside die with it */
-        if (first < 0)
-            cage_fail(c, "fork");
-        if (first) {
-            int status = 0;
-            close(1);
-            close(3);
-            while (waitpid(first, &status, 0) < 0 && errno == EINTR) {
-            }
-            if (WIFSIGNALED(status)) {
-                signal(WTERMSIG(status), SIG_DFL);
-                agent_cage_limit(RLIMIT_CORE, 0);
-                kill(getpid(), WTERMSIG(status));
-            }
-            _exit(WEXITSTATUS(status));
+    bool alone = threads_now() == 1;
+    n->owner = getpid();
+    n->pid = fork();
+    if (n->pid == 0)
+        agent_nest_live(pair[1], n->owner, tools, network, alone);
+    int error = errno;
+    close(pair[1]);
+    if (n->pid < 0) {
+        close(pair[0]);
+        base_free(n);
+        return base_error_set(BASE_E_IO, "cannot make the sandbox: %s", strerror(error));
+    }
+    n->socket = pair[0];
+    *out = n;
+    return 0;
+}
+
+void agent_nest_free(struct agent_nest *n)
+{
+    if (!n)
+        return;
+    close(n->socket);
+    if (n->owner == getpid()) {
+        kill(n->pid, SIGKILL);
+        while (waitpid(n->pid, NULL, 0) < 0 && errno == EINTR) {
         }
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
     }
-    int ruleset = c->abi ? agent_cage_ruleset(needs, c->abi) : -1;
-    if (c->abi && ruleset < 0)
-        cage_fail(c, "Landlock");
-    const char *wall = agent_cage_enter(ruleset, c->filter);
-    if (wall)
-        cage_fail(c, wall);
-    if (needs->exec) {
-        char *argv[] = { (char *)(uintptr_t)needs->exec, NULL };
-        char *environment[] = { "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", NULL };
-        execve(needs->exec, argv, environment);
-        dprintf(2, "cannot start %s: %s", needs->exec, strerror(errno));
-        _exit(127);
-    }
-    int threads = base_threads();
-    if (!needs->threads)
-        base_threads_set(1);
-    else if (threads > THREADS_MOST)
-        base_threads_set(THREADS_MOST);
-    agent_frame_listen(3);
-    struct base_buffer out = { 0 };
-    int rc = c->job->run(c->job->run_context, &out);
-    if (rc)
-        agent_frame_finish(3, 'e', base_error_message(), strlen(base_error_message()));
-    else
-        agent_frame_finish(3, 'r', out.data ? out.data : "", out.length);
-    _exit(0);
+    base_free(n);
 }
 
-/* ---- the parent ---- */
+bool agent_nest_alive(const struct agent_nest *n)
+{
+    return !n->dead;
+}
+
+/* Its workers die with it. */
+static int nest_lost(struct agent_nest *n)
+{
+    n->dead = true;
+    if (n->owner == getpid())
+        kill(n->pid, SIGKILL);
+    return base_error_set(BASE_E_IO, "the process that runs tools has ended: the next call starts "
+                                     "another");
+}
+
+/* ---- one call ---- */
 
 static double now(void)
 {
@@ -143,35 +109,13 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static double cpu_of(pid_t pid)
-{
-    clockid_t clock;
-    struct timespec t;
-    if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
-        return 0;
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* Bytes of address space that the program has now: the limit counts from there. */
-static rlim_t address_space(void)
-{
-    unsigned long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    if (f) {
-        if (fscanf(f, "%lu", &pages) != 1)
-            pages = 0;
-        fclose(f);
-    }
-    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
-}
-
 static void killed(struct agent_ended *out, int signal, const struct agent_capabilities *needs)
 {
     out->end = AGENT_END_KILLED;
     if (signal == SIGXCPU) {
         out->end = AGENT_END_TIMEOUT;
         snprintf(out->message, sizeof out->message, "stopped: more than %u ms of processor time",
-                 needs->cpu_ms ? needs->cpu_ms : 2000);
+                 needs->cpu_ms);
     } else if (signal == SIGSYS) {
         snprintf(out->message, sizeof out->message, "stopped: a system call that it may not make");
     } else if (signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS || signal == SIGKILL) {
@@ -182,14 +126,16 @@ static void killed(struct agent_ended *out, int signal, const struct agent_capab
     }
 }
 
-/* One call as the parent sees it. */
+/* One call as the gate sees it. */
 struct call {
     const struct agent_job *job;
     struct agent_ended *out;
     struct agent_frames frames;    /* of a worker */
     struct base_buffer error_text; /* of a program */
-    double begin, told_at, wall, cpu;
+    double begin, told_at, wall;
     size_t most;
+    bool ended; /* the nest said so */
+    struct nest_ended how;
     int rc;
 };
 
@@ -212,8 +158,9 @@ static bool take(struct call *c, struct pollfd *fd, bool errors)
     ssize_t n = read(fd->fd, block, sizeof block);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return true;
-    if (n <= 0) {
-        fd->fd = -1;
+    if (n <= 0 || c->rc || c->out->end) { /* at its end, or nothing of it counts any more */
+        if (n <= 0)
+            fd->fd = -1;
         return true;
     }
     if (errors) { /* what is more is read and not kept */
@@ -253,33 +200,53 @@ static void tell(struct call *c, bool last)
     c->job->progress(c->job->context, f->done, f->total, *f->message ? f->message : NULL);
 }
 
-/* Waits for the worker, its answer or the end of its time. Returns false when it must be killed. */
-static bool watch(struct call *c, pid_t pid, int answer, int errors)
+/* Waits for the worker's answer and its end, or for the end of its time. Returns false when it must
+ * be ended, or (c->ended) the nest was lost. */
+static bool watch(struct call *c, struct pollfd fd[3], double until)
 {
     const struct agent_job *job = c->job;
-    struct pollfd fd[2] = { { answer, POLLIN, 0 }, { errors, POLLIN, 0 } };
-    while (fd[0].fd >= 0 || fd[1].fd >= 0) {
-        int ready = poll(fd, 2, TICK_MS);
+    while (!c->ended) {
+        int ready = poll(fd, 3, TICK_MS);
         if (ready < 0 && errno != EINTR)
             return false;
-        for (int i = 0; i < 2; i++)
-            if (ready > 0 && fd[i].fd >= 0 && fd[i].revents && !take(c, &fd[i], i == 1))
+        if (ready > 0 && fd[2].revents) {
+            ssize_t n = recv(fd[2].fd, &c->how, sizeof c->how, MSG_DONTWAIT);
+            if (n == (ssize_t)sizeof c->how)
+                c->ended = true;
+            else if (n >= 0 || (errno != EAGAIN && errno != EINTR))
                 return false;
+        }
+        for (int i = 0; i < 2; i++) /* after its end there may be more than one piece left */
+            while (fd[i].fd >= 0 && (c->ended || (ready > 0 && fd[i].revents))) {
+                errno = 0;
+                if (!take(c, &fd[i], i == 1))
+                    return false;
+                if (!c->ended || errno == EAGAIN)
+                    break;
+            }
         tell(c, false);
-        if (now() - c->begin > c->wall)
-            return stop(c, AGENT_END_TIMEOUT, "stopped: not done after %.3g seconds", c->wall);
-        if (cpu_of(pid) > c->cpu)
-            return stop(c, AGENT_END_TIMEOUT, "stopped: more than %.0f ms of processor time",
-                        c->cpu * 1e3);
-        if (base_interrupted() || (job->cancelled && job->cancelled(job->context)))
+        if (c->ended)
+            break;
+        bool killed = c->rc || c->out->end;
+        if (now() > until)
+            return killed ? false
+                          : stop(c, AGENT_END_TIMEOUT, "stopped: not done after %.3g seconds",
+                                 c->wall);
+        if (!killed && (base_interrupted() || (job->cancelled && job->cancelled(job->context))))
             return stop(c, AGENT_END_CANCELLED, "cancelled");
     }
     return true;
 }
 
 /* What the ended worker's status, answer and errors mean. */
-static void judge(struct call *c, int status)
+static void judge(struct call *c)
 {
+    int status = c->how.status;
+    if (c->how.cpu) {
+        stop(c, AGENT_END_TIMEOUT, "stopped: more than %u ms of processor time",
+             c->job->needs->cpu_ms);
+        return;
+    }
     if (WIFSIGNALED(status)) {
         killed(c->out, WTERMSIG(status), c->job->needs);
         return;
@@ -306,93 +273,110 @@ static void judge(struct call *c, int status)
     }
 }
 
-int agent_sandbox_run(const struct agent_job *job, struct agent_ended *out)
+/* A file in memory: nothing to feed, nothing to wait for. -1 with errno. */
+static int memory_file(const char *data, size_t n)
+{
+    int fd = memfd_create("arguments", MFD_CLOEXEC);
+    for (size_t at = 0; fd >= 0 && at < n;) {
+        ssize_t written = write(fd, data + at, n - at);
+        if (written <= 0) {
+            int error = errno;
+            close(fd);
+            errno = error;
+            return -1;
+        }
+        at += (size_t)written;
+    }
+    if (fd >= 0)
+        lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+
+/* Hands the job to the nest; fds: the call's socket, the pipes' ends and the file, -1 = none. */
+static int hand_over(struct agent_nest *n, const struct agent_job *job, const int fds[4])
+{
+    struct nest_request r = { .program = job->needs->exec != NULL,
+                              .file = fds[3] >= 0,
+                              .cpu_ms = job->needs->cpu_ms,
+                              .memory = job->needs->memory,
+                              .input_bytes = job->input_bytes };
+    snprintf(r.tool, sizeof r.tool, "%s", job->tool->name);
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(NEST_DESCRIPTORS * sizeof(int))];
+    } control = { 0 };
+    int given[NEST_DESCRIPTORS], count = 0;
+    for (int i = 0; i < NEST_DESCRIPTORS; i++)
+        if (fds[i] >= 0)
+            given[count++] = fds[i];
+    struct iovec parts[2] = { { &r, sizeof r },
+                              { (void *)(uintptr_t)job->input, job->input_bytes } };
+    struct msghdr m = { .msg_iov = parts,
+                        .msg_iovlen = r.file ? 1 : 2,
+                        .msg_control = &control,
+                        .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int)) };
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
+    memcpy(CMSG_DATA(c), given, (size_t)count * sizeof(int));
+    ssize_t sent;
+    while ((sent = sendmsg(n->socket, &m, MSG_NOSIGNAL)) < 0 && errno == EINTR) {
+    }
+    if (sent < 0 && (errno == EPIPE || errno == ECONNRESET || errno == ECONNREFUSED))
+        return nest_lost(n);
+    return sent < 0 ? base_error_set(BASE_E_IO, "cannot start a worker: %s", strerror(errno)) : 0;
+}
+
+int agent_sandbox_run(struct agent_nest *n, const struct agent_job *job, struct agent_ended *out)
 {
     const struct agent_capabilities *needs = job->needs;
+    const bool program = needs->exec != NULL;
     *out = (struct agent_ended){ 0 };
-    int answer[2] = { -1, -1 }, errors[2] = { -1, -1 }, input = -1, abi = agent_cage_landlock();
-    struct call c = { .job = job,
-                      .out = out,
-                      .wall = (needs->wall_ms ? needs->wall_ms : 10000) * 1e-3,
-                      .cpu = (needs->cpu_ms ? needs->cpu_ms : 2000) * 1e-3,
-                      .most = needs->output ? needs->output : (size_t)1 << 20 };
+    struct call c = {
+        .job = job, .out = out, .begin = now(), .wall = needs->wall_ms * 1e-3, .most = needs->output
+    };
     c.frames.most = c.most;
-    const struct agent_filter *filter;
-    if ((c.rc = agent_cage_filter(needs, &filter)))
-        return c.rc;
-    if (!abi && (needs->read || needs->write || needs->exec))
-        return base_error_set(BASE_E_UNSUPPORTED,
-                              "this kernel has no Landlock: tools that touch files are refused");
-    if (pipe2(answer, O_CLOEXEC) || pipe2(errors, O_CLOEXEC)) {
-        c.rc = base_error_set(BASE_E_IO, "cannot make a pipe: %s", strerror(errno));
-        goto out;
-    }
-    if (needs->exec) { /* a file in memory: nothing to feed, nothing to wait for */
-        input = memfd_create("input", MFD_CLOEXEC);
-        for (size_t at = 0; input >= 0 && at < job->input_bytes;) {
-            ssize_t n = write(input, job->input + at, job->input_bytes - at);
-            if (n <= 0) {
-                c.rc = base_error_set(BASE_E_IO, "cannot keep a call's input: %s", strerror(errno));
-                goto out;
-            }
-            at += (size_t)n;
-        }
-        if (input < 0 || lseek(input, 0, SEEK_SET)) {
-            c.rc = base_error_set(BASE_E_IO, "cannot keep a call's input: %s", strerror(errno));
-            goto out;
-        }
-    }
-    struct cage cage = { .job = job,
-                         .filter = filter,
-                         .abi = abi,
-                         .memory = address_space() + (needs->memory ? needs->memory : 256u << 20),
-                         .answer = answer[1],
-                         .errors = errors[1],
-                         .input = input };
-    c.begin = now();
-    pid_t pid = fork();
-    if (pid == 0) {
-        setpgid(0, 0);
-        worker(&cage);
-    }
-    if (pid < 0) {
+    int socket[2] = { -1, -1 }, answer[2] = { -1, -1 }, errors[2] = { -1, -1 }, input = -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socket) || pipe2(answer, O_CLOEXEC) ||
+        (program && pipe2(errors, O_CLOEXEC)) ||
+        ((program || job->input_bytes > NEST_INLINE) &&
+         (input = memory_file(job->input, job->input_bytes)) < 0)) {
         c.rc = base_error_set(BASE_E_IO, "cannot start a worker: %s", strerror(errno));
         goto out;
     }
-    setpgid(pid, pid); /* in both, so that neither has to wait for the other */
-    close(answer[1]);
-    close(errors[1]);
-    answer[1] = errors[1] = -1;
-    if (!watch(&c, pid, answer[0], errors[0]) && kill(-pid, SIGKILL) < 0)
-        kill(pid, SIGKILL);
-    struct rusage usage;
-    int status = 0;
-    bool ended = false;
-    /* The answer's end may be closed before the worker is gone: it has the rest of its time. */
-    while (!ended) {
-        pid_t w = wait4(pid, &status, out->end || c.rc ? 0 : WNOHANG, &usage);
-        if (w == pid || (w < 0 && errno != EINTR))
-            ended = true;
-        else if (w == 0 && now() - c.begin > c.wall) {
-            stop(&c, AGENT_END_TIMEOUT, "stopped: not done after %.3g seconds", c.wall);
-            kill(-pid, SIGKILL);
-        } else if (w == 0) {
-            struct timespec little = { 0, 50000 };
-            nanosleep(&little, NULL);
+    fcntl(answer[0], F_SETFL, O_NONBLOCK);
+    if (program)
+        fcntl(errors[0], F_SETFL, O_NONBLOCK);
+    if ((c.rc = hand_over(n, job, (int[4]){ socket[1], answer[1], errors[1], input })))
+        goto out;
+    /* Only the nest and the worker hold these ends now: their closing is seen here. */
+    int *theirs[] = { &socket[1], &answer[1], &errors[1], &input };
+    for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
+        if (*theirs[i] >= 0) {
+            close(*theirs[i]);
+            *theirs[i] = -1;
         }
+    struct pollfd fd[3] = { { answer[0], POLLIN, 0 },
+                            { errors[0], POLLIN, 0 },
+                            { socket[0], POLLIN, 0 } };
+    if (!watch(&c, fd, c.begin + c.wall) && !c.ended) {
+        send(socket[0], "", 1, MSG_NOSIGNAL);
+        if (!watch(&c, fd, now() + KILL_SECONDS) && !c.ended)
+            c.rc = nest_lost(n);
     }
-    kill(-pid, SIGKILL); /* whoever is left of its group */
+    if (!c.rc && c.how.status < 0)
+        c.rc = base_error_set(BASE_E_IO, "%s", c.how.error);
     out->seconds = now() - c.begin;
-    out->cpu_seconds = (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
-                       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
+    out->cpu_seconds = c.how.cpu_seconds;
     if (!c.rc && out->end == AGENT_END_OK)
-        judge(&c, status);
+        judge(&c);
 out:
     for (int i = 0; i < 2; i++) {
-        if (answer[i] >= 0)
-            close(answer[i]);
-        if (errors[i] >= 0)
-            close(errors[i]);
+        const int all[] = { socket[i], answer[i], errors[i] };
+        for (int j = 0; j < 3; j++)
+            if (all[j] >= 0)
+                close(all[j]);
     }
     if (input >= 0)
         close(input);

@@ -1,30 +1,63 @@
-/* A function run where it can do no harm: a process of its own, forked for one call.
+/* A tool's function, or a program, run where it can do no harm: a process of its own, forked for
+ * one call.
  *
- *   namespaces  user, IPC, host name; network unless the call may connect
+ *   namespaces  user, IPC, host name; network unless the call may connect; processes, for programs
  *   Landlock    files: only what is declared, and the system's libraries to load (read, execute)
  *   seccomp     system calls: a list of those that computing, reading and answering need; starting
  *               programs and processes, sockets, tracing, mounting ... kill the worker
  *   rlimits     processor time, address space, no core file, few open files
- *   the parent  watches the clock and the size of the answer, and kills the process group
+ *   the gate    watches the clock and what the worker says (sandbox_frame.h)
+ *   the nest    watches the processor, and kills the process group
  *
- * The worker dies with its parent (PR_SET_PDEATHSIG) and never outlives the call. What the machine
- * does not offer is told by agent_sandbox_describe; without seccomp, or without Landlock for a call
- * that names files, the call is refused: the sandbox fails closed. */
+ * Workers are forked by a nest: a process with one thread, forked from the gate's when the gate is
+ * made. What that is good for, and why it is safe:
+ *
+ *   - A fork copies the memory of one thread in whatever state the others left it: a mutex that
+ *     another thread held (SQLite's, OpenMP's) is never given back in the child. The nest has no
+ *     other thread, so that a worker finds everything at rest.
+ *   - The gate's process may be large, hold a model, and what other sessions said; a worker forked
+ *     from the nest has the memory as it was when the gate was made, and none of that.
+ *   - The nest makes the namespaces once and its workers share them, which saves two thirds of a
+ *     call's time. Nothing passes between workers by that: the network namespace has no device that
+ *     is up, and a worker that is not allowed the network dies at its first socket; the calls of
+ *     System V IPC and message queues are in no list of seccomp's; nobody may set a host name. The
+ *     namespaces stay what they were, a second wall behind seccomp. A program gets a user and a
+ *     process namespace of its own.
+ *   - Everything else is made anew for every call: process, memory, descriptors, Landlock domain,
+ *     filter, limits. No worker is used twice, so nothing of one call is left for the next, whoever
+ *     made it.
+ *   - A worker has no descriptor of the nest's but the pipe for its own answer; it cannot trace or
+ *     signal it. That a worker has ended, how, and what it used the gate hears from the nest alone,
+ *     on a socket of that call.
+ *   - The worker dies with the nest (PR_SET_PDEATHSIG), and the nest with the gate's process, on
+ *     which it holds a pidfd: also when that is killed, and also when somebody else has the gate's
+ *     end of the socket.
+ *
+ * The tools that a nest knows are those of its making, with what their contexts held then: for
+ * tools added later the gate makes a new nest. If the process has more threads by then, its workers
+ * have the hazard above, and threads of their own are not given to them.
+ *
+ * What the machine does not offer is told by agent_sandbox_describe; without seccomp, or without
+ * Landlock for a call that names files, the call is refused: the sandbox fails closed. */
 #ifndef AGENT_SANDBOX_H
 #define AGENT_SANDBOX_H
 #include "base/buffer.h"
 #include <assay/tool.h>
 
+struct agent_nest;
+/* For calls of `tools`, whose set and contexts are as they are now. network: for tools that may
+ * connect; false: the network does not exist. BASE_E_IO when no process can be had. */
+int agent_nest_make(struct agent_nest **out, const struct agent_tools *tools, bool network);
+/* Ends the nest and whatever still runs in it; no call may be on its way. NULL is fine. */
+void agent_nest_free(struct agent_nest *n);
+/* Whether it can take calls. */
+bool agent_nest_alive(const struct agent_nest *n);
+
 struct agent_job {
-    const struct agent_capabilities *needs;
-    /* Runs in the worker; what it appends to out is the answer. A negative code sends
-     * base_error_message() instead. */
-    int (*run)(void *run_context, struct base_buffer *out);
-    /* Or a program (needs->exec): its standard input, and what it prints is the answer; exit code
-     * not 0 is a failure. */
-    const char *input;
+    const struct agent_tool *tool;          /* of the nest's tools */
+    const struct agent_capabilities *needs; /* the tool's, or narrower times, memory and output */
+    const char *input;                      /* the arguments as JSON */
     size_t input_bytes;
-    void *run_context;
     bool (*cancelled)(void *context); /* asked every 20 ms; NULL = never */
     /* What the function said by agent_tool_progress; NULL = nobody listens. */
     void (*progress)(void *context, double done, double total, const char *message);
@@ -44,6 +77,9 @@ struct agent_ended {
     char message[512];
     double seconds, cpu_seconds;
 };
-/* Negative only when the worker could not be set up or made; then nothing ran. */
-int agent_sandbox_run(const struct agent_job *job, struct agent_ended *out);
+/* A tool's function gets the arguments and answers with its result. A program (needs->exec) gets
+ * them on standard input, and what it prints is the answer; an exit code other than 0 is a failure,
+ * told with what it wrote to standard error. Negative only when the worker could not be made; then
+ * nothing ran. Thread-safe: calls of several threads run side by side. */
+int agent_sandbox_run(struct agent_nest *n, const struct agent_job *job, struct agent_ended *out);
 #endif

@@ -236,37 +236,14 @@ static const char *const calls_threads[] = {
 };
 /* Starting programs: its children stay in the same sandbox and die with it. */
 static const char *const calls_exec[] = {
-    "execve",
-    "execveat",
-    "clone",
-    "fork",
-    "vfork",
-    "wait4",
-    "waitid",
-    "kill",
-    "tgkill",
-    "setpgid",
-    "getpgid",
-    "setsid",
-    "getsid",
-    "prctl",
-    "chdir",
-    "fchdir",
-    "setrlimit",
-    "rt_sigsuspend",
-    "rt_sigtimedwait",
-    "rt_sigpending",
-    "sched_setaffinity",
-    "getresuid",
-    "getresgid",
-    "alarm",
-    "setitimer",
-    "close_range",
-    "capget",
-    "mlock",
-    "munlock",
-    "msync",
-    "mincore",
+    "execve",        "execveat",        "clone",         "fork",
+    "vfork",         "wait4",           "waitid",        "kill",
+    "tgkill",        "setpgid",         "getpgid",       "setsid",
+    "getsid",        "chdir",           "fchdir",        "setrlimit",
+    "rt_sigsuspend", "rt_sigtimedwait", "rt_sigpending", "sched_setaffinity",
+    "getresuid",     "getresgid",       "alarm",         "setitimer",
+    "close_range",   "capget",          "mlock",         "munlock",
+    "msync",         "mincore",
 };
 /* Nothing here asks for these by accident. */
 static const char *const calls_deadly[] = {
@@ -397,6 +374,11 @@ static int filter_make(unsigned class, struct agent_filter *out)
         else
             ok = ok && rule(c, SCMP_ACT_KILL_PROCESS, "clone");
     }
+    if (class & CLASS_EXEC) { /* to die with the nest is not a program's to choose */
+        struct scmp_arg_cmp other = SCMP_A0(SCMP_CMP_NE, PR_SET_PDEATHSIG, 0);
+        int number = seccomp_lib.syscall_resolve_name("prctl");
+        ok = ok && seccomp_lib.rule_add_array(c, SCMP_ACT_ALLOW, number, 1, &other) == 0;
+    }
     int clone3 = seccomp_lib.syscall_resolve_name("clone3");
     ok = ok && seccomp_lib.rule_add_array(c, SCMP_ACT_ERRNO(ENOSYS), clone3, 0, NULL) == 0;
     struct stat st;
@@ -446,14 +428,15 @@ void agent_cage_limit(int resource, rlim_t value)
     setrlimit((__rlimit_resource_t)resource, &r);
 }
 
-const char *agent_cage_enter(int ruleset, const struct agent_filter *filter)
+const char *agent_cage_files(int ruleset)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return "no_new_privs";
-    if (ruleset >= 0 && syscall(SYS_landlock_restrict_self, ruleset, 0))
-        return "Landlock";
-    if (ruleset >= 0)
-        close(ruleset);
+    return ruleset >= 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) ? "Landlock" : NULL;
+}
+
+const char *agent_cage_calls(const struct agent_filter *filter)
+{
     struct sock_fprog program = { filter->n, filter->code };
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) ? "seccomp" : NULL;
 }

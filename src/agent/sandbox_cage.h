@@ -29,7 +29,9 @@ int agent_cage_landlock(void);
 int agent_cage_ruleset(const struct agent_capabilities *needs, int abi);
 /* In the worker: one limit, never above the one that holds already. */
 void agent_cage_limit(int resource, rlim_t value);
-/* In the worker: no new privileges, the ruleset (-1 = none; closed), the filter. From here on only
- * what is declared works. NULL, or which wall could not be built, with errno. */
-const char *agent_cage_enter(int ruleset, const struct agent_filter *filter);
+/* In the worker: no new privileges, and the ruleset (-1 = none; stays open). NULL, or which wall
+ * could not be built, with errno. */
+const char *agent_cage_files(int ruleset);
+/* In the worker, after that: the filter. From here on only what is declared works. As above. */
+const char *agent_cage_calls(const struct agent_filter *filter);
 #endif

@@ -122,6 +122,7 @@ int agent_tools_add(struct agent_tools *t, const struct agent_tool *tool)
     copy->read_only = tool->read_only;
     copy->idempotent = tool->idempotent;
     copy->open_world = tool->open_world;
+    copy->prepare = tool->prepare;
     copy->run = tool->run;
     copy->remote = tool->remote;
     copy->context = tool->context;

@@ -1,0 +1,471 @@
+/* The nest and its workers; see sandbox.h. Everything here runs in the nest's process or a
+ * worker's, with one thread; nothing here is trusted to the worker. */
+#include "agent/sandbox_nest.h"
+#include "agent/sandbox_cage.h"
+#include "agent/sandbox_frame.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <malloc.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define THREADS_MOST 64
+#define THREAD_BYTES ((rlim_t)8 << 20) /* of stack */
+
+struct child {
+    pid_t pid;
+    int socket; /* of its call; -1 = its gate is gone */
+    double cpu; /* seconds that it may use */
+    bool over;  /* and has used */
+    bool program;
+};
+struct nest {
+    int socket, gate, self; /* gate, self: pidfds */
+    pid_t pid;
+    const struct agent_tools *tools;
+    bool network, threads;
+    int abi;
+    int ruleset; /* for tools that touch no file; -1 = not made */
+    rlim_t space;
+    struct child *children;
+    struct pollfd *fds; /* 2 + one of each child */
+    size_t n, room;
+    char *packet;
+};
+
+/* ---- the worker ---- */
+
+struct worker {
+    const struct nest *nest;
+    const struct nest_request *request;
+    const struct agent_tool *tool;
+    struct agent_capabilities needs;
+    const struct agent_filter *filter;
+    int answer, errors, input; /* -1 = none */
+    const char *text;          /* the arguments, unless they are in input */
+};
+
+static void cage_fail(const struct worker *w, const char *what)
+{
+    char text[200];
+    int n =
+        snprintf(text, sizeof text, "the sandbox could not be made: %s: %s", what, strerror(errno));
+    if (w->tool->needs.exec)
+        dprintf(w->errors, "%s", text);
+    else
+        agent_frame_finish(w->answer, 'c', text, (size_t)n);
+    _exit(127);
+}
+
+static void limits(const struct worker *w)
+{
+    const struct agent_capabilities *needs = &w->needs;
+    agent_cage_limit(RLIMIT_CPU, needs->cpu_ms / 1000 + 2); /* the nest's clock is finer */
+    agent_cage_limit(RLIMIT_CORE, 0);
+    agent_cage_limit(RLIMIT_NOFILE, 64);
+    agent_cage_limit(RLIMIT_FSIZE, (rlim_t)1 << 30);
+    rlim_t space = w->nest->space + needs->memory;
+    if (needs->threads) {
+        mallopt(M_ARENA_MAX, 1); /* an arena would take 64 MiB of address space for each thread */
+        agent_cage_limit(RLIMIT_STACK, THREAD_BYTES);
+        agent_cage_limit(RLIMIT_NPROC, 256);
+        space += THREADS_MOST * THREAD_BYTES;
+    }
+    if (needs->exec)
+        agent_cage_limit(RLIMIT_NPROC, 64);
+    agent_cage_limit(RLIMIT_AS, space);
+}
+
+static int arguments_read(const struct worker *w, json_t **out)
+{
+    size_t n = w->request->input_bytes;
+    char *text = NULL;
+    if (w->input >= 0) {
+        if (!(text = base_alloc(n, 1)))
+            return BASE_E_MEMORY;
+        for (size_t at = 0; at < n;) {
+            ssize_t got = pread(w->input, text + at, n - at, (off_t)at);
+            if (got <= 0)
+                return base_error_set(BASE_E_IO, "the arguments cannot be read");
+            at += (size_t)got;
+        }
+    }
+    int rc = base_json_parse_wire(out, text ? text : w->text, n, 0, "arguments");
+    base_free(text);
+    return rc;
+}
+
+static void run_tool(const struct worker *w, json_t *arguments)
+{
+    int threads = w->needs.threads && w->nest->threads ? base_threads() : 1;
+    base_threads_set(threads < THREADS_MOST ? threads : THREADS_MOST);
+    agent_frame_listen(3);
+    json_t *value = NULL;
+    char *text = NULL;
+    int rc = w->tool->run(w->tool, arguments, &value);
+    if (!rc && !(text = base_json_dump(value, false)))
+        rc = BASE_E_MEMORY;
+    const char *said = rc ? base_error_message() : text;
+    agent_frame_finish(3, rc ? 'e' : 'r', said, strlen(said));
+}
+
+static void run_program(const struct worker *w)
+{
+    const char *program = w->tool->needs.exec;
+    char *argv[] = { (char *)(uintptr_t)program, NULL };
+    char *environment[] = { "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", NULL };
+    execve(program, argv, environment);
+    dprintf(2, "cannot start %s: %s", program, strerror(errno));
+    _exit(127);
+}
+
+static void work(struct worker *w) __attribute__((noreturn));
+static void work(struct worker *w)
+{
+    const struct agent_capabilities *needs = &w->needs;
+    const bool program = needs->exec != NULL;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    struct pollfd nest = { w->nest->self, POLLIN, 0 };
+    if (program ? poll(&nest, 1, 0) : getppid() != w->nest->pid)
+        _exit(1); /* it died before that was said */
+    if (program)
+        setpgid(0, 0);
+    signal(SIGCHLD, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    json_t *arguments = NULL;
+    if (!program && arguments_read(w, &arguments))
+        cage_fail(w, base_error_message());
+    int ruleset = -1;
+    if (w->nest->abi) {
+        bool files = needs->read || needs->write || needs->exec;
+        ruleset = files ? agent_cage_ruleset(needs, w->nest->abi) : w->nest->ruleset;
+        if (ruleset < 0)
+            cage_fail(w, "Landlock");
+    }
+    const char *wall = agent_cage_files(ruleset);
+    if (wall)
+        cage_fail(w, wall);
+    /* Standard streams are /dev/null's since the nest was made. A program has all three, a tool's
+     * function its answer as 3; nothing else stays open: no socket, no pidfd, no ruleset. */
+    int answer = program ? 1 : 3;
+    if (program && (dup2(w->input, 0) < 0 || dup2(w->errors, 2) < 0))
+        cage_fail(w, "standard streams");
+    if (w->answer != answer && dup2(w->answer, answer) < 0)
+        cage_fail(w, "standard streams");
+    w->answer = answer;
+    w->errors = 2;
+    close_range(program ? 3 : 4, ~0u, 0);
+    limits(w);
+    if (needs->threads && !program)
+        unshare(CLONE_NEWUSER); /* for a count of threads of its own */
+    struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct no_rights[2] = { { 0 } };
+    syscall(SYS_capset, &head, no_rights);
+    if ((wall = agent_cage_calls(w->filter)))
+        cage_fail(w, wall);
+    if (program)
+        run_program(w);
+    else
+        run_tool(w, arguments);
+    _exit(0);
+}
+
+/* ---- the nest ---- */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double cpu_of(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec t;
+    if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
+        return 0;
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Bytes of address space that the nest has: a worker's limit counts from there. */
+static rlim_t address_space(void)
+{
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (f) {
+        if (fscanf(f, "%lu", &pages) != 1)
+            pages = 0;
+        fclose(f);
+    }
+    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+static void say_ended(int socket, const struct nest_ended *ended)
+{
+    send(socket, ended, sizeof *ended, MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(socket);
+}
+
+static bool grow(struct nest *n)
+{
+    if (n->n < n->room)
+        return true;
+    size_t room = n->room ? 2 * n->room : 16;
+    struct child *children = base_realloc(n->children, room, sizeof *children);
+    if (children)
+        n->children = children;
+    struct pollfd *fds = base_realloc(n->fds, room + 2, sizeof *fds);
+    if (fds)
+        n->fds = fds;
+    if (!children || !fds)
+        return false;
+    n->room = room;
+    return true;
+}
+
+/* A program is the first process of a process namespace of its own, with which all others inside
+ * die; where there is none, the process group has to do. */
+static pid_t fork_worker(bool program)
+{
+    long pid =
+        program ? syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL)
+                : -1;
+    return pid >= 0 ? (pid_t)pid : fork();
+}
+
+/* Starts the worker of one request, whose descriptors are the nest's to close. */
+static void start(struct nest *n, const struct nest_request *request, const char *text,
+                  const int fds[NEST_DESCRIPTORS])
+{
+    struct worker w = { .nest = n,
+                        .request = request,
+                        .tool = agent_tools_find(n->tools, request->tool),
+                        .answer = fds[1],
+                        .errors = request->program ? fds[2] : -1,
+                        .input = request->file ? fds[request->program ? 3 : 2] : -1,
+                        .text = text };
+    struct nest_ended ended = { .status = -1 };
+    pid_t pid = -1;
+    int rc = w.tool ? 0 : base_error_set(BASE_E_ARGUMENT, "no tool %s", request->tool);
+    if (!rc) {
+        w.needs = w.tool->needs;
+        w.needs.cpu_ms = request->cpu_ms;
+        w.needs.memory = request->memory;
+        if (w.tool->prepare)
+            w.tool->prepare();
+        rc = grow(n) ? agent_cage_filter(&w.needs, &w.filter) : BASE_E_MEMORY;
+    }
+    if (!rc && !n->abi && (w.needs.read || w.needs.write || w.needs.exec))
+        rc = base_error_set(BASE_E_UNSUPPORTED,
+                            "this kernel has no Landlock: tools that touch files are refused");
+    if (!rc && (pid = fork_worker(request->program)) == 0)
+        work(&w);
+    if (!rc && pid < 0)
+        rc = base_error_set(BASE_E_IO, "cannot start a worker: %s", strerror(errno));
+    if (rc)
+        snprintf(ended.error, sizeof ended.error, "%s", base_error_message());
+    for (int i = 1; i < NEST_DESCRIPTORS; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    if (pid < 0) {
+        say_ended(fds[0], &ended);
+        return;
+    }
+    if (request->program)
+        setpgid(pid, pid); /* in both, so that neither has to wait for the other */
+    n->children[n->n++] = (struct child){
+        .pid = pid, .socket = fds[0], .cpu = request->cpu_ms * 1e-3, .program = request->program
+    };
+}
+
+/* Takes a request; false when the gate is gone. */
+static bool take(struct nest *n)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(NEST_DESCRIPTORS * sizeof(int))];
+    } control;
+    struct iovec part = { n->packet, sizeof(struct nest_request) + NEST_INLINE };
+    struct msghdr m = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+    };
+    ssize_t got = recvmsg(n->socket, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (got < 0)
+        return errno == EAGAIN || errno == EINTR || errno == EMFILE || errno == ENFILE;
+    if (got == 0)
+        return false;
+    int fds[NEST_DESCRIPTORS] = { -1, -1, -1, -1 };
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    int given = 0;
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+        given = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        memcpy(fds, CMSG_DATA(c), (size_t)given * sizeof(int));
+    }
+    struct nest_request r;
+    bool whole = (size_t)got >= sizeof r && !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+    if (whole) {
+        memcpy(&r, n->packet, sizeof r);
+        whole = given == 2 + r.program + r.file && memchr(r.tool, 0, sizeof r.tool) &&
+                (r.file || (size_t)got == sizeof r + r.input_bytes);
+    }
+    if (whole)
+        start(n, &r, n->packet + sizeof r, fds);
+    else /* descriptors were short: closing the call's socket says so */
+        for (int i = 0; i < NEST_DESCRIPTORS; i++)
+            if (fds[i] >= 0)
+                close(fds[i]);
+    return true;
+}
+
+static void end(const struct child *c)
+{
+    if (kill(-c->pid, SIGKILL) < 0)
+        kill(c->pid, SIGKILL);
+}
+
+/* Tells of the workers that have ended. */
+static void reap(struct nest *n)
+{
+    for (;;) {
+        siginfo_t info = { 0 };
+        struct rusage used;
+        int status = 0;
+        /* first looked at: until it is waited for, its number and its group's are not given again
+         */
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
+            return;
+        pid_t pid = info.si_pid;
+        size_t i = 0;
+        while (i < n->n && n->children[i].pid != pid)
+            i++;
+        if (i < n->n && n->children[i].program)
+            kill(-pid, SIGKILL); /* whoever is left of its group */
+        if (wait4(pid, &status, 0, &used) != pid || i == n->n)
+            continue;
+        const struct child *c = &n->children[i];
+        const struct nest_ended ended = {
+            .status = status,
+            .cpu = c->over,
+            .cpu_seconds = (double)used.ru_utime.tv_sec + (double)used.ru_stime.tv_sec +
+                           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6
+        };
+        if (c->socket >= 0)
+            say_ended(c->socket, &ended);
+        n->children[i] = n->children[--n->n];
+    }
+}
+
+static void watch_cpu(struct nest *n)
+{
+    for (size_t i = 0; i < n->n; i++) {
+        struct child *c = &n->children[i];
+        if (!c->over && cpu_of(c->pid) > c->cpu) {
+            c->over = true;
+            end(c);
+        }
+    }
+}
+
+static void woken(int signal)
+{
+    (void)signal;
+}
+
+/* Signals as a program finds them, and no descriptor but ours as 3 and 4. */
+static bool settle(struct nest *n, pid_t gate)
+{
+    struct sigaction usual = { .sa_handler = SIG_DFL };
+    for (int s = 1; s < NSIG; s++)
+        sigaction(s, &usual, NULL);
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_SETMASK, &child, NULL);
+    usual.sa_handler = woken;
+    sigaction(SIGCHLD, &usual, NULL);
+    setpgid(0, 0); /* Ctrl-C is for the gate, which ends its calls */
+    prctl(PR_SET_DUMPABLE, 0);
+    prctl(PR_SET_NAME, "assay-nest");
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0)
+        return false;
+    for (int fd = 0; fd < 3; fd++) /* neither input nor output is kept open by us */
+        if (fd != n->socket)
+            dup2(null, fd);
+    if (n->socket != 3 && dup2(n->socket, 3) < 0)
+        return false;
+    n->socket = 3;
+    fcntl(3, F_SETFD, FD_CLOEXEC);
+    close_range(4, ~0u, 0);
+    n->pid = getpid();
+    n->gate = (int)syscall(SYS_pidfd_open, gate, 0);
+    n->self = (int)syscall(SYS_pidfd_open, n->pid, 0);
+    return n->gate >= 0 && n->self >= 0 && getppid() == gate;
+}
+
+void agent_nest_live(int socket, pid_t gate, const struct agent_tools *tools, bool network,
+                     bool threads)
+{
+    struct nest n = { .socket = socket,
+                      .tools = tools,
+                      .network = network,
+                      .threads = threads,
+                      .ruleset = -1,
+                      .packet = base_alloc(1, sizeof(struct nest_request) + NEST_INLINE) };
+    if (!n.packet || !settle(&n, gate) || !grow(&n))
+        _exit(1);
+    /* Namespaces are a second wall; where they cannot be had seccomp and Landlock stand alone. */
+    unshare(CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWUTS | (network ? 0 : CLONE_NEWNET));
+    n.abi = agent_cage_landlock();
+    if (n.abi)
+        n.ruleset = agent_cage_ruleset(&(struct agent_capabilities){ .network = network }, n.abi);
+    n.space = address_space();
+    double watched = now();
+    sigset_t none;
+    sigemptyset(&none);
+    for (;;) {
+        n.fds[0] = (struct pollfd){ n.socket, POLLIN, 0 };
+        n.fds[1] = (struct pollfd){ n.gate, POLLIN, 0 };
+        size_t waiting = n.n;
+        for (size_t i = 0; i < waiting; i++)
+            n.fds[2 + i] = (struct pollfd){ n.children[i].socket, POLLIN, 0 };
+        const struct timespec tick = { 0, NEST_TICK_MS * 1000000 };
+        int ready = ppoll(n.fds, 2 + (nfds_t)waiting, waiting ? &tick : NULL, &none);
+        if (ready < 0 && errno != EINTR)
+            _exit(1);
+        if (ready > 0 && n.fds[1].revents)
+            _exit(0); /* its workers die with it */
+        for (size_t i = 0; i < waiting && ready > 0; i++)
+            if (n.fds[2 + i].revents && n.children[i].socket >= 0) {
+                end(&n.children[i]);
+                char byte;
+                if (recv(n.children[i].socket, &byte, 1, MSG_DONTWAIT) <= 0) {
+                    close(n.children[i].socket);
+                    n.children[i].socket = -1;
+                }
+            }
+        if (ready > 0 && n.fds[0].revents && !take(&n))
+            _exit(0);
+        if (n.n)
+            reap(&n);
+        if (n.n && now() - watched >= NEST_TICK_MS * 1e-3) {
+            watch_cpu(&n);
+            watched = now();
+        }
+    }
+}

@@ -1,0 +1,33 @@
+/* What gate and nest say to each other.
+ *
+ *   gate -> nest   one packet for each call on the nest's socket: struct nest_request, the
+ *                  arguments (or a file in memory with them), and descriptors: the call's own
+ *                  socket, the answer's pipe, for a program that of its errors, the file
+ *   gate -> nest   on the call's socket, any packet or its closing: end the worker
+ *   nest -> gate   on the call's socket: struct nest_ended, once, after the worker is gone
+ */
+#ifndef AGENT_SANDBOX_NEST_H
+#define AGENT_SANDBOX_NEST_H
+#include <assay/tool.h>
+#include <sys/resource.h>
+
+#define NEST_INLINE      ((size_t)32 << 10) /* bytes of arguments within a packet */
+#define NEST_DESCRIPTORS 4
+#define NEST_TICK_MS     20
+
+struct nest_request {
+    char tool[65];
+    bool program, file; /* which of the descriptors 2 and 3 are there */
+    unsigned cpu_ms;
+    size_t memory, input_bytes;
+};
+struct nest_ended {
+    int status; /* as wait tells it; -1 = the worker could not be started, error says why */
+    bool cpu;   /* it was ended for its processor time */
+    double cpu_seconds;
+    char error[200];
+};
+/* The nest's life; never returns. gate: the process to die with. */
+void agent_nest_live(int socket, pid_t gate, const struct agent_tools *tools, bool network,
+                     bool threads) __attribute__((noreturn));
+#endif
