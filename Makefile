@@ -115,8 +115,10 @@ $(MODELS):
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(LIB) $(LDFLAGS_MODE) $(LDLIBS)
-# For bench/RESULTS.md: makes stores of millions of samples; times resampling, calls of tools.
-$(BUILD)/bench/make_store $(BUILD)/bench/resample $(BUILD)/bench/tool_calls: $(BUILD)/bench/%: bench/%.c $(LIB)
+# For bench/RESULTS.md: makes stores of millions of samples; times resampling, calls of tools; loads an
+# MCP server.
+BENCHES := $(patsubst %,$(BUILD)/bench/%,make_store resample tool_calls mcp_load)
+$(BENCHES): $(BUILD)/bench/%: bench/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(LIB) $(LDFLAGS_MODE) $(LDLIBS)

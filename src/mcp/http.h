@@ -31,12 +31,14 @@
 #define HTTP_BEAT        15.0                /* seconds between comments on a silent stream */
 
 /* libmicrohttpd's functions, loaded when a server starts. */
+/* clang-format off */
 #define HTTP_FUNCTIONS(X)                                                                          \
-    X(start_daemon)                                                                                \
-    X(stop_daemon) X(quiesce_daemon) X(suspend_connection) X(resume_connection) X(queue_response)  \
-        X(create_response_from_buffer_with_free_callback) X(create_response_from_callback)         \
-            X(destroy_response) X(add_response_header) X(get_connection_values)                    \
-                X(get_connection_info)
+    X(start_daemon) X(stop_daemon) X(quiesce_daemon)                                               \
+    X(suspend_connection) X(resume_connection)                                                     \
+    X(get_connection_values) X(get_connection_info)                                                \
+    X(create_response_from_buffer_with_free_callback) X(create_response_from_callback)             \
+    X(add_response_header) X(queue_response) X(destroy_response)
+/* clang-format on */
 struct http_functions {
 #define X(name) __typeof__(MHD_##name) *name;
     HTTP_FUNCTIONS(X)
