@@ -730,6 +730,14 @@ static int run(const struct agent_tool *tool, const json_t *arguments, json_t **
     return agent_calculate(json_string_value(json_object_get(arguments, "expression")), out);
 }
 
+/* Once through what every call goes through: libraries loaded, functions bound, pages at hand. */
+static void prepare(void)
+{
+    json_t *out = NULL;
+    if (!gmp.q_init && agent_calculate("(2^64 - 1) / 3 + 0.5", &out) == 0)
+        json_decref(out);
+}
+
 const struct agent_tool agent_tool_calculator = {
     .name = "calculator",
     .title = "Calculator",
@@ -748,5 +756,6 @@ const struct agent_tool agent_tool_calculator = {
               "\"exact\", \"number\"], \"additionalProperties\": false}",
     .read_only = true,
     .idempotent = true,
+    .prepare = prepare,
     .run = run,
 };

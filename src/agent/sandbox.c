@@ -45,7 +45,7 @@ static unsigned threads_now(void)
     return n;
 }
 
-int agent_nest_make(struct agent_nest **out, const struct agent_tools *tools, bool network)
+static int nest_make(struct agent_nest **out, struct nest_options *options)
 {
     struct agent_nest *n = base_alloc_zero(1, sizeof *n);
     int pair[2];
@@ -55,11 +55,11 @@ int agent_nest_make(struct agent_nest **out, const struct agent_tools *tools, bo
         base_free(n);
         return base_error_set(BASE_E_IO, "cannot make the sandbox: %s", strerror(errno));
     }
-    bool alone = threads_now() == 1;
+    options->threads = threads_now() == 1;
     n->owner = getpid();
     n->pid = fork();
     if (n->pid == 0)
-        agent_nest_live(pair[1], n->owner, tools, network, alone);
+        agent_nest_live(pair[1], n->owner, options);
     int error = errno;
     close(pair[1]);
     if (n->pid < 0) {
@@ -70,6 +70,11 @@ int agent_nest_make(struct agent_nest **out, const struct agent_tools *tools, bo
     n->socket = pair[0];
     *out = n;
     return 0;
+}
+
+int agent_nest_make(struct agent_nest **out, const struct agent_tools *tools, bool network)
+{
+    return nest_make(out, &(struct nest_options){ .tools = tools, .network = network });
 }
 
 void agent_nest_free(struct agent_nest *n)
@@ -300,7 +305,7 @@ static int hand_over(struct agent_nest *n, const struct agent_job *job, const in
                               .cpu_ms = job->needs->cpu_ms,
                               .memory = job->needs->memory,
                               .input_bytes = job->input_bytes };
-    snprintf(r.tool, sizeof r.tool, "%s", job->tool->name);
+    snprintf(r.tool, sizeof r.tool, "%s", job->tool ? job->tool->name : "");
     union {
         struct cmsghdr head;
         char room[CMSG_SPACE(NEST_DESCRIPTORS * sizeof(int))];
@@ -328,7 +333,7 @@ static int hand_over(struct agent_nest *n, const struct agent_job *job, const in
     return sent < 0 ? base_error_set(BASE_E_IO, "cannot start a worker: %s", strerror(errno)) : 0;
 }
 
-int agent_sandbox_run(struct agent_nest *n, const struct agent_job *job, struct agent_ended *out)
+static int run(struct agent_nest *n, const struct agent_job *job, struct agent_ended *out)
 {
     const struct agent_capabilities *needs = job->needs;
     const bool program = needs->exec != NULL;
@@ -385,6 +390,31 @@ out:
     if (c.rc)
         base_buffer_free(&out->answer);
     return c.rc;
+}
+
+int agent_sandbox_run(struct agent_nest *n, const struct agent_job *job, struct agent_ended *out)
+{
+    struct agent_capabilities needs = *job->needs;
+    if (!needs.cpu_ms)
+        needs.cpu_ms = 2000;
+    if (!needs.wall_ms)
+        needs.wall_ms = 10000;
+    if (!needs.memory)
+        needs.memory = (size_t)256 << 20;
+    if (!needs.output)
+        needs.output = (size_t)1 << 20;
+    struct agent_job all = *job;
+    all.needs = &needs;
+    if (job->tool)
+        return run(n, &all, out);
+    struct nest_options options = { .job = &all, .network = needs.network };
+    *out = (struct agent_ended){ 0 };
+    int rc = nest_make(&n, &options);
+    if (!rc) {
+        rc = run(n, &all, out);
+        agent_nest_free(n);
+    }
+    return rc;
 }
 
 json_t *agent_sandbox_describe(void)

@@ -45,8 +45,9 @@
 #include <assay/tool.h>
 
 struct agent_nest;
-/* For calls of `tools`, whose set and contexts are as they are now. network: for tools that may
- * connect; false: the network does not exist. BASE_E_IO when no process can be had. */
+/* For calls of `tools` (NULL = none), whose set and contexts are as they are now. network: for
+ * tools that may connect; false: the network does not exist. BASE_E_IO when no process can be had.
+ */
 int agent_nest_make(struct agent_nest **out, const struct agent_tools *tools, bool network);
 /* Ends the nest and whatever still runs in it; no call may be on its way. NULL is fine. */
 void agent_nest_free(struct agent_nest *n);
@@ -54,7 +55,7 @@ void agent_nest_free(struct agent_nest *n);
 bool agent_nest_alive(const struct agent_nest *n);
 
 struct agent_job {
-    const struct agent_tool *tool;          /* of the nest's tools */
+    const struct agent_tool *tool;          /* of the nest's tools; NULL: run, below */
     const struct agent_capabilities *needs; /* the tool's, or narrower times, memory and output */
     const char *input;                      /* the arguments as JSON */
     size_t input_bytes;
@@ -62,6 +63,11 @@ struct agent_job {
     /* What the function said by agent_tool_progress; NULL = nobody listens. */
     void (*progress)(void *context, double done, double total, const char *message);
     void *context; /* of these two */
+    /* A function that is no tool's: what it appends to out is the answer. It runs in a worker from
+     * a nest made for this one call, with the memory as it is now, whatever other threads hold; the
+     * nest given is not used. */
+    int (*run)(void *run_context, struct base_buffer *out);
+    void *run_context;
 };
 enum agent_end {
     AGENT_END_OK,
@@ -77,9 +83,10 @@ struct agent_ended {
     char message[512];
     double seconds, cpu_seconds;
 };
-/* A tool's function gets the arguments and answers with its result. A program (needs->exec) gets
- * them on standard input, and what it prints is the answer; an exit code other than 0 is a failure,
- * told with what it wrote to standard error. Negative only when the worker could not be made; then
- * nothing ran. Thread-safe: calls of several threads run side by side. */
+/* Numbers of needs that are 0 are the usual ones. A tool's function gets the arguments and answers
+ * with its result. A program (needs->exec) gets them on standard input, and what it prints is the
+ * answer; an exit code other than 0 is a failure, told with what it wrote to standard error.
+ * Negative only when the worker could not be made; then nothing ran. Thread-safe: calls of several
+ * threads run side by side. */
 int agent_sandbox_run(struct agent_nest *n, const struct agent_job *job, struct agent_ended *out);
 #endif

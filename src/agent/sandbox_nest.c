@@ -34,8 +34,7 @@ struct child {
 struct nest {
     int socket, gate, self; /* gate, self: pidfds */
     pid_t pid;
-    const struct agent_tools *tools;
-    bool network, threads;
+    const struct nest_options *options;
     int abi;
     int ruleset; /* for tools that touch no file; -1 = not made */
     rlim_t space;
@@ -50,7 +49,7 @@ struct nest {
 struct worker {
     const struct nest *nest;
     const struct nest_request *request;
-    const struct agent_tool *tool;
+    const struct agent_tool *tool; /* NULL = the nest's job */
     struct agent_capabilities needs;
     const struct agent_filter *filter;
     int answer, errors, input; /* -1 = none */
@@ -62,7 +61,7 @@ static void cage_fail(const struct worker *w, const char *what)
     char text[200];
     int n =
         snprintf(text, sizeof text, "the sandbox could not be made: %s: %s", what, strerror(errno));
-    if (w->tool->needs.exec)
+    if (w->needs.exec)
         dprintf(w->errors, "%s", text);
     else
         agent_frame_finish(w->answer, 'c', text, (size_t)n);
@@ -107,23 +106,34 @@ static int arguments_read(const struct worker *w, json_t **out)
     return rc;
 }
 
-static void run_tool(const struct worker *w, json_t *arguments)
+static void run_function(const struct worker *w, json_t *arguments)
 {
-    int threads = w->needs.threads && w->nest->threads ? base_threads() : 1;
+    int threads = w->needs.threads && w->nest->options->threads ? base_threads() : 1;
     base_threads_set(threads < THREADS_MOST ? threads : THREADS_MOST);
     agent_frame_listen(3);
     json_t *value = NULL;
-    char *text = NULL;
-    int rc = w->tool->run(w->tool, arguments, &value);
-    if (!rc && !(text = base_json_dump(value, false)))
-        rc = BASE_E_MEMORY;
-    const char *said = rc ? base_error_message() : text;
-    agent_frame_finish(3, rc ? 'e' : 'r', said, strlen(said));
+    struct base_buffer out = { 0 };
+    int rc;
+    if (w->tool) {
+        rc = w->tool->run(w->tool, arguments, &value);
+        char *text = rc ? NULL : base_json_dump(value, false);
+        if (text)
+            out = (struct base_buffer){ text, strlen(text), strlen(text) };
+        else if (!rc)
+            rc = BASE_E_MEMORY;
+    } else {
+        const struct agent_job *job = w->nest->options->job;
+        rc = job->run(job->run_context, &out);
+    }
+    if (rc)
+        agent_frame_finish(3, 'e', base_error_message(), strlen(base_error_message()));
+    else
+        agent_frame_finish(3, 'r', out.data ? out.data : "", out.length);
 }
 
 static void run_program(const struct worker *w)
 {
-    const char *program = w->tool->needs.exec;
+    const char *program = w->needs.exec;
     char *argv[] = { (char *)(uintptr_t)program, NULL };
     char *environment[] = { "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", NULL };
     execve(program, argv, environment);
@@ -147,7 +157,7 @@ static void work(struct worker *w)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     json_t *arguments = NULL;
-    if (!program && arguments_read(w, &arguments))
+    if (!program && w->tool && arguments_read(w, &arguments))
         cage_fail(w, base_error_message());
     int ruleset = -1;
     if (w->nest->abi) {
@@ -180,7 +190,7 @@ static void work(struct worker *w)
     if (program)
         run_program(w);
     else
-        run_tool(w, arguments);
+        run_function(w, arguments);
     _exit(0);
 }
 
@@ -254,19 +264,24 @@ static void start(struct nest *n, const struct nest_request *request, const char
 {
     struct worker w = { .nest = n,
                         .request = request,
-                        .tool = agent_tools_find(n->tools, request->tool),
+                        .tool = n->options->tools
+                                    ? agent_tools_find(n->options->tools, request->tool)
+                                    : NULL,
                         .answer = fds[1],
                         .errors = request->program ? fds[2] : -1,
                         .input = request->file ? fds[request->program ? 3 : 2] : -1,
                         .text = text };
     struct nest_ended ended = { .status = -1 };
     pid_t pid = -1;
-    int rc = w.tool ? 0 : base_error_set(BASE_E_ARGUMENT, "no tool %s", request->tool);
-    if (!rc) {
-        w.needs = w.tool->needs;
+    const struct agent_job *job = n->options->job;
+    int rc = 0;
+    if (!w.tool && (!job || *request->tool)) {
+        rc = base_error_set(BASE_E_ARGUMENT, "no tool %s", request->tool);
+    } else {
+        w.needs = w.tool ? w.tool->needs : *job->needs;
         w.needs.cpu_ms = request->cpu_ms;
         w.needs.memory = request->memory;
-        if (w.tool->prepare)
+        if (w.tool && w.tool->prepare)
             w.tool->prepare();
         rc = grow(n) ? agent_cage_filter(&w.needs, &w.filter) : BASE_E_MEMORY;
     }
@@ -418,13 +433,11 @@ static bool settle(struct nest *n, pid_t gate)
     return n->gate >= 0 && n->self >= 0 && getppid() == gate;
 }
 
-void agent_nest_live(int socket, pid_t gate, const struct agent_tools *tools, bool network,
-                     bool threads)
+void agent_nest_live(int socket, pid_t gate, const struct nest_options *options)
 {
+    const bool network = options->network;
     struct nest n = { .socket = socket,
-                      .tools = tools,
-                      .network = network,
-                      .threads = threads,
+                      .options = options,
                       .ruleset = -1,
                       .packet = base_alloc(1, sizeof(struct nest_request) + NEST_INLINE) };
     if (!n.packet || !settle(&n, gate) || !grow(&n))

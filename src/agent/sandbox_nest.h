@@ -8,6 +8,7 @@
  */
 #ifndef AGENT_SANDBOX_NEST_H
 #define AGENT_SANDBOX_NEST_H
+#include "agent/sandbox.h"
 #include <assay/tool.h>
 #include <sys/resource.h>
 
@@ -16,7 +17,7 @@
 #define NEST_TICK_MS     20
 
 struct nest_request {
-    char tool[65];
+    char tool[65];      /* "" = the nest's job */
     bool program, file; /* which of the descriptors 2 and 3 are there */
     unsigned cpu_ms;
     size_t memory, input_bytes;
@@ -27,7 +28,12 @@ struct nest_ended {
     double cpu_seconds;
     char error[200];
 };
+struct nest_options {
+    const struct agent_tools *tools;
+    const struct agent_job *job; /* the one function of a nest without tools */
+    bool network, threads;
+};
 /* The nest's life; never returns. gate: the process to die with. */
-void agent_nest_live(int socket, pid_t gate, const struct agent_tools *tools, bool network,
-                     bool threads) __attribute__((noreturn));
+void agent_nest_live(int socket, pid_t gate, const struct nest_options *options)
+    __attribute__((noreturn));
 #endif

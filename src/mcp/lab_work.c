@@ -48,7 +48,7 @@ int mcp_lab_work(struct mcp_lab *l, const char *name, const struct lab_job *job,
         pthread_cond_wait(&l->workers_free, &l->workers_lock);
     l->workers++;
     pthread_mutex_unlock(&l->workers_lock);
-    int rc = agent_sandbox_run(&worker, &ended);
+    int rc = agent_sandbox_run(NULL, &worker, &ended);
     pthread_mutex_lock(&l->workers_lock);
     l->workers--;
     pthread_cond_signal(&l->workers_free);

@@ -1,4 +1,5 @@
 /* Workers: progress, who approves, threads, remote tools, what a worker may say. */
+#include "agent/sandbox.h"
 #include "agent/sandbox_frame.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -179,6 +180,37 @@ static void workers(void **state)
     agent_tools_free(t);
 }
 
+static int count_up(void *context, struct base_buffer *out)
+{
+    return base_buffer_printf(out, "%d", ++*(int *)context);
+}
+static int refuse(void *context, struct base_buffer *out)
+{
+    (void)out;
+    return base_error_set(BASE_E_ARGUMENT, "%s", (const char *)context);
+}
+
+static void functions(void **state)
+{
+    (void)state;
+    const struct agent_capabilities needs = { 0 };
+    int n = 41;
+    char why[] = "not today";
+    struct agent_job job = { .needs = &needs, .run = count_up, .run_context = &n };
+    struct agent_ended ended;
+    assert_int_equal(agent_sandbox_run(NULL, &job, &ended), 0);
+    assert_int_equal(ended.end, AGENT_END_OK);
+    assert_string_equal(ended.answer.data, "42");
+    assert_int_equal(n, 41);
+    base_buffer_free(&ended.answer);
+    job.run = refuse;
+    job.run_context = why;
+    assert_int_equal(agent_sandbox_run(NULL, &job, &ended), 0);
+    assert_int_equal(ended.end, AGENT_END_FAILED);
+    assert_string_equal(ended.message, "not today");
+    base_buffer_free(&ended.answer);
+}
+
 /* ---- frames ---- */
 
 /* Reads `bytes` in pieces of every size; all must come to the same. */
@@ -248,6 +280,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers),
+        cmocka_unit_test(functions),
         cmocka_unit_test(frames_are_not_trusted),
     };
     return cmocka_run_group_tests_name("agent/sandbox", tests, NULL, NULL);
