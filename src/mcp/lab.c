@@ -251,7 +251,6 @@ int mcp_lab_open(struct mcp_lab **out, const struct mcp_lab_options *o)
     pthread_cond_init(&l->workers_free, NULL);
     pthread_mutex_init(&l->tasks_lock, NULL);
     pthread_mutex_init(&l->runs_lock, NULL);
-    pthread_mutex_init(&l->report_lock, NULL);
     l->provider = (struct mcp_provider){ .resources = resources,
                                          .templates = templates,
                                          .read = read_resource,
@@ -281,7 +280,7 @@ int mcp_lab_open(struct mcp_lab **out, const struct mcp_lab_options *o)
                                     l->endpoint[i].name);
     }
     if (!rc && o->store)
-        rc = (l->store = base_strdup(o->store)) ? mcp_lab_store_check(l) : BASE_E_MEMORY;
+        rc = mcp_lab_store_open(l, o->store);
     if (rc) {
         mcp_lab_close(l);
         return rc;
@@ -302,13 +301,13 @@ void mcp_lab_close(struct mcp_lab *l)
     base_free(l->endpoint);
     base_free(l->data);
     base_free(l->store);
+    base_free(l->store_folder);
     json_decref(l->tasks);
     json_decref(l->runs);
     pthread_mutex_destroy(&l->workers_lock);
     pthread_cond_destroy(&l->workers_free);
     pthread_mutex_destroy(&l->tasks_lock);
     pthread_mutex_destroy(&l->runs_lock);
-    pthread_mutex_destroy(&l->report_lock);
     base_free(l);
 }
 

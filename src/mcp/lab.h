@@ -61,7 +61,7 @@ struct lab_database {
     char *name;  /* in addresses: the file's, or the database's */
     char *where; /* path, or postgresql:// address */
     bool postgres;
-    struct agent_database_files files; /* of SQLite */
+    struct agent_database_files files; /* that reading it needs */
     pthread_mutex_t lock;
     json_t *tables; /* what describe_database gave, at that stamp */
     uint64_t stamp;
@@ -77,8 +77,9 @@ struct lab_endpoint {
 };
 struct mcp_lab {
     struct mcp_provider provider;
-    char *data;  /* absolute; NULL = none */
-    char *store; /* NULL = none */
+    char *data;         /* absolute; NULL = none */
+    char *store;        /* NULL = none */
+    char *store_folder; /* of a store that is a file */
     struct lab_database *database;
     size_t databases;
     struct lab_endpoint *endpoint;
@@ -89,10 +90,10 @@ struct mcp_lab {
     pthread_mutex_t tasks_lock;
     json_t *tasks; /* [{"name", "description"}] that can be asked; made once */
     pthread_mutex_t runs_lock;
-    json_t *runs; /* of the store, at that stamp or time */
+    json_t *runs; /* the store's newest runs, at that stamp or time */
+    uint64_t runs_in_all;
     uint64_t runs_stamp;
     double runs_at;
-    pthread_mutex_t report_lock; /* one report is drawn at a time */
 };
 
 /* What is read: text and its type. */
@@ -121,7 +122,8 @@ struct lab_job {
     /* In the worker. */
     int (*run)(void *context, struct base_buffer *out);
     void *context;
-    const char *const *read; /* paths that may be read; NULL-ended, or NULL */
+    const char *const *read;  /* paths that may be read; NULL-ended, or NULL */
+    const char *const *write; /* and written */
     bool network;
     unsigned cpu_ms;
     size_t memory, output; /* 0 = 256 MiB, LAB_READ_MOST */
@@ -137,6 +139,8 @@ int mcp_lab_rename(int code, const char *from, const char *to);
 uint64_t mcp_lab_stamp(const struct stat *st, uint64_t before);
 /* Seconds since 1970 as "2026-11-22T09:30:00Z" or NULL when memory is out; new reference. */
 json_t *mcp_lab_time(double seconds);
+/* And back; negative when the text is none. */
+double mcp_lab_time_parse(const char *text);
 
 /* ---- rows ---- */
 
@@ -184,7 +188,7 @@ int mcp_lab_endpoint_rows(struct mcp_lab *l, const struct lab_values *v, struct 
 int mcp_lab_endpoint_body(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out);
 int mcp_lab_endpoint_stamp(struct mcp_lab *l, const struct lab_values *v, uint64_t *stamp);
 
-int mcp_lab_store_check(const struct mcp_lab *l);
+int mcp_lab_store_open(struct mcp_lab *l, const char *where);
 int mcp_lab_runs_list(struct mcp_lab *l, json_t *list);
 int mcp_lab_runs_index(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out);
 int mcp_lab_run_read(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out);

@@ -5,9 +5,10 @@
  *   assay://tables/DATABASE/TABLE/rows/FROM-TO   rows as objects, column -> value
  *
  * An SQLite file is read in a worker that may open nothing else, with all of agent/sqlite.c's
- * guards, by the functions of the tools describe_database and query_sql. PostgreSQL is asked over a
- * connection that only lives for the one reading and cannot change anything (agent/postgres.h). A
- * table is looked up among those that there are before its name comes into a statement. */
+ * guards, by the functions of the tools describe_database and query_sql. PostgreSQL is asked in a
+ * worker, too, over a connection that lives for the one reading and cannot change anything
+ * (agent/postgres.h). A table is looked up among those that there are before its name comes into a
+ * statement. */
 #include "agent/builtin.h"
 #include "agent/postgres.h"
 #include "base/file.h"
@@ -16,6 +17,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "mcp/lab.h"
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,6 +34,17 @@ static int postgres_name(const char *where, char **out)
     return *out ? 0 : BASE_E_MEMORY;
 }
 
+/* What libpq looks into for passwords, certificates and who we are. */
+static int postgres_files(struct lab_database *d)
+{
+    const char *home = getenv("HOME"), *given = getenv("PGPASSFILE");
+    home = home ? home : "";
+    d->files.at[0] = given && *given ? base_strdup(given) : base_format("%s/.pgpass", home);
+    d->files.at[1] = base_format("%s/.postgresql", home);
+    d->files.at[2] = base_strdup("/etc/passwd");
+    return d->files.at[0] && d->files.at[1] && d->files.at[2] ? 0 : BASE_E_MEMORY;
+}
+
 int mcp_lab_database_open(struct lab_database *d, const char *where)
 {
     int rc = 0;
@@ -39,6 +52,8 @@ int mcp_lab_database_open(struct lab_database *d, const char *where)
     d->postgres = agent_is_postgres(where);
     if (d->postgres) {
         rc = (d->where = base_strdup(where)) ? postgres_name(where, &d->name) : BASE_E_MEMORY;
+        if (!rc)
+            rc = postgres_files(d);
     } else if (access(where, R_OK) || base_file_is_directory(where)) {
         rc = base_error_set(BASE_E_IO, "%s: there is no such SQLite file that can be read", where);
     } else {
@@ -56,19 +71,19 @@ int mcp_lab_database_open(struct lab_database *d, const char *where)
 void mcp_lab_database_close(struct lab_database *d)
 {
     pthread_mutex_destroy(&d->lock);
-    if (!d->postgres)
-        agent_database_files_free(&d->files);
+    agent_database_files_free(&d->files);
     base_free(d->name);
     base_free(d->where);
     json_decref(d->tables);
 }
 
-/* ---- SQLite, in the worker ---- */
+/* ---- in the worker ---- */
 
 struct reading {
     const struct lab_database *d;
     const char *table; /* NULL: the list of tables */
     uint64_t from, to;
+    bool stamp; /* of PostgreSQL: only that */
 };
 
 /* One of the tools' own functions on the file. */
@@ -139,6 +154,27 @@ static int run_table(void *context, struct base_buffer *out)
     return rc;
 }
 
+static int run_postgres(void *context, struct base_buffer *out)
+{
+    const struct reading *r = context;
+    struct agent_postgres *p;
+    json_t *answer = NULL;
+    uint64_t stamp = 0;
+    int rc = agent_postgres_open(&p, r->d->where, NULL);
+    if (rc)
+        return rc;
+    if (r->stamp)
+        rc = agent_postgres_stamp(p, r->table, &stamp);
+    else if (r->table)
+        rc = agent_postgres_rows(p, r->table, r->from - 1, (size_t)(r->to - r->from + 1), &answer);
+    else
+        rc = agent_postgres_tables(p, NULL, &answer);
+    agent_postgres_close(p);
+    if (!rc && r->stamp)
+        answer = json_pack("[I]", (json_int_t)stamp);
+    return rc ? rc : mcp_lab_put(out, answer);
+}
+
 static int work(struct mcp_lab *l, const struct reading *r,
                 int (*run)(void *context, struct base_buffer *out), json_t **out)
 {
@@ -175,14 +211,9 @@ static int tables_of(struct mcp_lab *l, struct lab_database *d, json_t **out)
     bool fresh =
         d->tables && (d->postgres ? base_clock() - d->at < TABLES_SECONDS : stamp == d->stamp);
     if (!fresh) {
-        struct agent_postgres *p = NULL;
         const struct reading r = { .d = d };
         json_t *tables = NULL;
-        rc = d->postgres ? agent_postgres_open(&p, d->where, NULL)
-                         : work(l, &r, run_tables, &tables);
-        if (p)
-            rc = agent_postgres_tables(p, NULL, &tables);
-        agent_postgres_close(p);
+        rc = work(l, &r, d->postgres ? run_postgres : run_tables, &tables);
         if (!rc) {
             json_decref(d->tables);
             d->tables = tables;
@@ -221,14 +252,7 @@ static int find(struct mcp_lab *l, const struct lab_values *v, struct lab_databa
 
 static int rows_of(struct mcp_lab *l, const struct reading *r, bool count, json_t **answer)
 {
-    struct agent_postgres *p;
-    if (!r->d->postgres)
-        return work(l, r, count ? run_table : run_rows, answer);
-    int rc = agent_postgres_open(&p, r->d->where, NULL);
-    if (!rc)
-        rc = agent_postgres_rows(p, r->table, r->from - 1, (size_t)(r->to - r->from + 1), answer);
-    agent_postgres_close(p);
-    return rc;
+    return work(l, r, r->d->postgres ? run_postgres : count ? run_table : run_rows, answer);
 }
 
 int mcp_lab_table_read(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out)
@@ -415,10 +439,10 @@ int mcp_lab_table_stamp(struct mcp_lab *l, const struct lab_values *v, uint64_t 
         *stamp = rc ? 0 : file_stamp(d);
         return rc;
     }
-    struct agent_postgres *p;
-    rc = agent_postgres_open(&p, d->where, NULL);
-    if (!rc)
-        rc = agent_postgres_stamp(p, mcp_lab_value(v, "table"), stamp);
-    agent_postgres_close(p);
+    const struct reading r = { .d = d, .table = mcp_lab_value(v, "table"), .stamp = true };
+    json_t *answer = NULL;
+    rc = work(l, &r, run_postgres, &answer);
+    *stamp = (uint64_t)json_integer_value(json_array_get(answer, 0));
+    json_decref(answer);
     return rc;
 }

@@ -5,8 +5,8 @@
  *   assay://runs/ID/report                        its report, one HTML page
  *   assay://runs/ID/samples/TASK/FROM-TO          samples as they were judged
  *
- * The store is opened for each reading: it may be written meanwhile by any number of `assay eval`.
- * It is the user's own, made by Assay, and is read in this process. */
+ * The store is opened for each reading, in a worker: it may be written meanwhile by any number of
+ * `assay eval`, and SQLite's locks do not outlive a fork of the server. */
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
@@ -15,229 +15,123 @@
 #include "eval/report.h"
 #include "eval/store.h"
 #include "mcp/lab.h"
-#include <fcntl.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define LISTED_RUNS    100 /* as resources of their own */
-#define INDEXED_RUNS   1000
-#define KEPT_SECONDS   3 /* the list of a store that is no file */
+#define LISTED_RUNS    100  /* as resources of their own */
+#define INDEXED_RUNS   1000 /* in the index */
+#define KEPT_SECONDS   3    /* the list of a store that is no file */
 #define REPORT_SAMPLES 200
 
-int mcp_lab_store_check(const struct mcp_lab *l)
+int mcp_lab_store_open(struct mcp_lab *l, const char *where)
 {
     struct eval_store *s;
-    int rc = eval_store_open(&s, l->store, EVAL_STORE_READ);
-    if (!rc)
-        eval_store_close(s);
+    int rc = eval_store_open(&s, where, EVAL_STORE_READ);
+    if (rc)
+        return rc;
+    eval_store_close(s);
+    char *whole = realpath(where, NULL); /* none of a database's address */
+    l->store = base_strdup(whole ? whole : where);
+    if (whole && l->store)
+        l->store_folder = base_strndup(whole, (size_t)(base_path_name(whole) - whole));
+    rc = l->store && (!whole || l->store_folder) ? 0 : BASE_E_MEMORY;
+    free(whole);
     return rc;
 }
 
-/* Of the file and what was written ahead of it; 0 of a store that is none. */
-static int file_stamp(const struct mcp_lab *l, uint64_t *stamp)
-{
-    static const char *const endings[] = { "", "-wal" };
-    *stamp = 0;
-    for (int i = 0; i < 2; i++) {
-        char *path = base_format("%s%s", l->store, endings[i]);
-        struct stat st;
-        if (!path)
-            return BASE_E_MEMORY;
-        if (stat(path, &st) == 0 && st.st_size)
-            *stamp = mcp_lab_stamp(&st, *stamp);
-        base_free(path);
-    }
-    return 0;
-}
+/* ---- in the worker ---- */
 
-/* The store's list; a new reference. */
-static int runs_of(struct mcp_lab *l, json_t **out)
+struct asking {
+    const struct mcp_lab *l;
+    const char *id, *task, *folder;
+    uint64_t from, to;
+    size_t samples;
+};
+
+static int run_list(void *context, struct base_buffer *out)
 {
+    const struct asking *a = context;
     struct eval_store *s;
-    uint64_t stamp;
-    *out = NULL;
-    int rc = l->store ? file_stamp(l, &stamp) : MCP_NOT_MINE;
-    if (rc)
-        return rc;
-    pthread_mutex_lock(&l->runs_lock);
-    bool fresh =
-        l->runs && (stamp ? stamp == l->runs_stamp : base_clock() - l->runs_at < KEPT_SECONDS);
-    if (!fresh && !(rc = eval_store_open(&s, l->store, EVAL_STORE_READ))) {
-        json_t *runs = NULL;
+    json_t *runs = NULL, *newest = json_array();
+    int rc = newest ? eval_store_open(&s, a->l->store, EVAL_STORE_READ) : BASE_E_MEMORY;
+    if (!rc) {
         rc = eval_store_list(s, &runs);
         eval_store_close(s);
-        if (!rc) {
-            json_decref(l->runs);
-            l->runs = runs;
-            l->runs_stamp = stamp;
-            l->runs_at = base_clock();
-        }
-    }
-    if (!rc)
-        *out = json_incref(l->runs);
-    pthread_mutex_unlock(&l->runs_lock);
-    return rc;
-}
-
-/* The run that `id` names in full, borrowed from runs; NULL when there is none. */
-static const json_t *run_find(const json_t *runs, const char *id)
-{
-    size_t i;
-    const json_t *run;
-    json_array_foreach(runs, i, run) if (strcmp(json_string_value(json_object_get(run, "id")),
-                                                id) == 0) return run;
-    return NULL;
-}
-
-/* Whether the run is there: 0, MCP_NOT_MINE or negative. */
-static int run_check(struct mcp_lab *l, const char *id)
-{
-    json_t *runs;
-    int rc = runs_of(l, &runs);
-    if (!rc && !run_find(runs, id))
-        rc = MCP_NOT_MINE;
-    json_decref(runs);
-    return rc;
-}
-
-/* Seconds since 1970 of "2026-11-22T04:41:34Z"; negative when it is none. */
-static double time_of(const json_t *run)
-{
-    const char *text = json_string_value(json_object_get(run, "time"));
-    struct tm t = { 0 };
-    char stop;
-    if (!text || sscanf(text, "%d-%d-%dT%d:%d:%d%c", &t.tm_year, &t.tm_mon, &t.tm_mday, &t.tm_hour,
-                        &t.tm_min, &t.tm_sec, &stop) < 6)
-        return -1;
-    t.tm_year -= 1900;
-    t.tm_mon -= 1;
-    return (double)timegm(&t);
-}
-
-int mcp_lab_runs_list(struct mcp_lab *l, json_t *list)
-{
-    json_t *runs;
-    int rc = runs_of(l, &runs);
-    for (size_t i = 0; !rc && i < json_array_size(runs) && i < LISTED_RUNS; i++) {
-        const json_t *run = json_array_get(runs, i), *result;
-        const char *id = json_string_value(json_object_get(run, "id")), *task;
-        const char *model = json_string_value(json_object_get(run, "model"));
-        struct base_buffer what = { 0 };
-        rc = base_buffer_printf(&what, "%s", model ? model : "?");
-        json_object_foreach(json_object_get(run, "tasks"), task, result)
-        {
-            if (rc || what.length > 300)
-                continue;
-            const json_t *value = json_object_get(result, "value");
-            const char *metric = json_string_value(json_object_get(result, "metric"));
-            rc = base_buffer_printf(&what, ", %s", task);
-            if (!rc && metric && json_is_number(value))
-                rc = base_buffer_printf(&what, ": %s %.4g", metric, json_number_value(value));
-        }
-        char *title = rc ? NULL : base_format("Report of run %s", id);
-        if (!rc)
-            rc = title ? mcp_lab_list_add(list, mcp_lab_uri("assay://runs/{id}", id, NULL), id,
-                                          NULL, what.data, "application/json", time_of(run), -1)
-                       : BASE_E_MEMORY;
-        if (!rc)
-            rc = mcp_lab_list_add(list, mcp_lab_uri("assay://runs/{id}/report", id, NULL), title,
-                                  NULL, what.data, "text/html", time_of(run), -1);
-        base_free(title);
-        base_buffer_free(&what);
-    }
-    json_decref(runs);
-    return rc;
-}
-
-int mcp_lab_runs_index(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out)
-{
-    (void)v;
-    json_t *runs, *shown = json_array();
-    int rc = shown ? runs_of(l, &runs) : BASE_E_MEMORY;
-    if (rc) {
-        json_decref(shown);
-        return rc;
     }
     for (size_t i = 0; i < json_array_size(runs) && i < INDEXED_RUNS && !rc; i++)
-        rc = json_array_append(shown, json_array_get(runs, i)) ? BASE_E_MEMORY : 0;
+        rc = json_array_append(newest, json_array_get(runs, i)) ? BASE_E_MEMORY : 0;
     if (!rc)
-        rc = mcp_lab_put(&out->text, json_pack("{s:O, s:I}", "runs", shown, "in_all",
-                                               (json_int_t)json_array_size(runs)));
-    json_decref(shown);
+        rc = mcp_lab_put(out, json_pack("{s:O, s:I}", "runs", newest, "in_all",
+                                        (json_int_t)json_array_size(runs)));
+    json_decref(newest);
     json_decref(runs);
     return rc;
 }
 
-int mcp_lab_run_read(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out)
+/* Whether the store has a run of exactly this id: 1, 0 or negative. */
+static int is_there(struct eval_store *s, const char *id)
 {
-    const char *id = mcp_lab_value(v, "id");
-    struct eval_store *s = NULL;
-    json_t *record = NULL;
-    int rc = run_check(l, id);
-    if (!rc)
-        rc = eval_store_open(&s, l->store, EVAL_STORE_READ);
-    if (!rc) {
-        rc = eval_store_load(s, id, &record);
-        eval_store_close(s);
-    }
-    if (!rc)
-        rc = mcp_lab_put(&out->text, record);
-    if (!rc && out->text.length > LAB_READ_MOST)
-        rc = base_error_set(BASE_E_LIMIT, "run %s: its record has more than %zu bytes", id,
-                            LAB_READ_MOST);
-    return rc;
+    char *full = NULL;
+    int rc = eval_store_find(s, id, &full);
+    bool same = !rc && strcmp(full, id) == 0;
+    base_free(full);
+    return rc == BASE_E_ARGUMENT ? 0 : rc ? rc : same;
 }
 
-/* ---- the report ---- */
-
-static int report_make(const struct mcp_lab *l, const char *id, const char *path, size_t samples)
+/* Opens the store when it has the run: 1, 0 when not (nothing is open then) or negative. */
+static int open_with(const struct asking *a, struct eval_store **s)
 {
-    const struct eval_report_options options = { .samples = samples };
-    struct eval_run *run;
-    int rc = eval_run_open(&run, id, l->store);
+    int rc = eval_store_open(s, a->l->store, EVAL_STORE_READ);
     if (rc)
         return rc;
-    rc = eval_report_write((const struct eval_run *const *)&run, 1, path, &options, NULL);
-    eval_run_close(run);
+    rc = is_there(*s, a->id);
+    if (rc != 1)
+        eval_store_close(*s);
     return rc;
 }
 
-int mcp_lab_run_report(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out)
+static int run_record(void *context, struct base_buffer *out)
 {
-    const char *id = mcp_lab_value(v, "id"), *folder = getenv("TMPDIR");
-    char *path = base_format("%s/assay-report-XXXXXX", folder && *folder ? folder : "/tmp");
-    char *text = NULL;
-    size_t bytes = 0;
-    int rc = path ? run_check(l, id) : BASE_E_MEMORY;
-    int fd = rc ? -1 : mkostemp(path, O_CLOEXEC);
-    if (!rc && fd < 0)
-        rc = base_error_set(BASE_E_IO, "run %s: no place for its report in %s", id,
-                            folder && *folder ? folder : "/tmp");
-    /* without its samples where it is too long with them */
-    for (int attempt = 0; !rc && attempt < 2; attempt++) {
-        pthread_mutex_lock(&l->report_lock);
-        rc = report_make(l, id, path, attempt ? 0 : REPORT_SAMPLES);
-        pthread_mutex_unlock(&l->report_lock);
-        if (!rc)
-            rc = base_file_read(path, LAB_READ_MOST, &text, &bytes);
-        if (rc != BASE_E_LIMIT)
-            break;
-        rc = attempt ? rc : 0;
-    }
-    if (!rc)
-        rc = base_buffer_append(&out->text, text, bytes);
-    if (fd >= 0) {
-        unlink(path);
-        close(fd);
-    }
-    base_free(text);
-    base_free(path);
-    return rc;
+    const struct asking *a = context;
+    struct eval_store *s;
+    json_t *record = NULL;
+    int rc = open_with(a, &s);
+    if (rc != 1)
+        return rc;
+    rc = eval_store_load(s, a->id, &record);
+    eval_store_close(s);
+    return rc ? rc : mcp_lab_put(out, record);
 }
 
-/* ---- samples ---- */
+static int run_report(void *context, struct base_buffer *out)
+{
+    const struct asking *a = context;
+    const struct eval_report_options options = { .samples = a->samples };
+    struct eval_store *s;
+    struct eval_run *run;
+    char *path = NULL, *text = NULL;
+    size_t bytes = 0;
+    int rc = open_with(a, &s);
+    if (rc != 1)
+        return rc;
+    eval_store_close(s);
+    if ((rc = eval_run_open(&run, a->id, a->l->store)))
+        return rc;
+    rc = (path = base_path_join(a->folder, "report.html"))
+             ? eval_report_write((const struct eval_run *const *)&run, 1, path, &options, NULL)
+             : BASE_E_MEMORY;
+    if (!rc)
+        rc = base_file_read(path, LAB_READ_MOST, &text, &bytes);
+    if (!rc)
+        rc = base_buffer_append(out, text, bytes);
+    eval_run_close(run);
+    base_free(path);
+    base_free(text);
+    return rc;
+}
 
 /* Lines `from` to `to` of a task's samples, which the store has in parts. */
 static int samples_take(struct eval_store *s, const char *id, const char *task, uint64_t from,
@@ -272,36 +166,223 @@ static int samples_take(struct eval_store *s, const char *id, const char *task, 
     return rc < 0 ? rc : 0;
 }
 
-int mcp_lab_run_samples(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out)
+static int run_samples(void *context, struct base_buffer *out)
 {
-    const char *id = mcp_lab_value(v, "id"), *task = mcp_lab_value(v, "task");
-    json_t *runs = NULL, *samples = json_array();
-    struct eval_store *s = NULL;
-    uint64_t from = 1, to = 1;
+    const struct asking *a = context;
+    struct eval_store *s;
+    json_t *samples = json_array();
     bool more = false;
-    int rc = samples ? runs_of(l, &runs) : BASE_E_MEMORY;
-    if (!rc && !json_object_get(json_object_get(run_find(runs, id), "tasks"), task))
-        rc = MCP_NOT_MINE;
-    json_decref(runs);
-    if (!rc)
-        rc = mcp_lab_page(v, LAB_ROWS_MOST, &from, &to);
-    if (!rc)
-        rc = eval_store_open(&s, l->store, EVAL_STORE_READ);
-    if (!rc) {
-        rc = samples_take(s, id, task, from, to, samples, &more);
-        eval_store_close(s);
+    int rc = samples ? open_with(a, &s) : BASE_E_MEMORY;
+    if (rc != 1) {
+        json_decref(samples);
+        return rc;
     }
-    if (!rc) {
-        char *next = mcp_lab_next("assay://runs/{id}/samples/{task}/", id, task, more, from, to,
-                                  json_array_size(samples));
+    json_t *record = NULL;
+    rc = eval_store_load(s, a->id, &record);
+    bool known = json_object_get(json_object_get(record, "results"), a->task);
+    json_decref(record);
+    if (!rc && known)
+        rc = samples_take(s, a->id, a->task, a->from, a->to, samples, &more);
+    eval_store_close(s);
+    if (!rc && known) {
+        char *next = mcp_lab_next("assay://runs/{id}/samples/{task}/", a->id, a->task, more,
+                                  a->from, a->to, json_array_size(samples));
         rc = more && !next
                  ? BASE_E_MEMORY
-                 : mcp_lab_put_page(&out->text, json_pack("{s:s, s:s}", "run", id, "task", task),
-                                    "samples", from, samples, next);
+                 : mcp_lab_put_page(out, json_pack("{s:s, s:s}", "run", a->id, "task", a->task),
+                                    "samples", a->from, samples, next);
         base_free(next);
     }
     json_decref(samples);
     return rc;
+}
+
+/* ---- in the server ---- */
+
+static int work(struct mcp_lab *l, const struct asking *a,
+                int (*run)(void *context, struct base_buffer *out), struct base_buffer *out)
+{
+    /* Reading a store in WAL mode makes a file beside it. */
+    const char *const write[] = { l->store_folder ? l->store_folder : a->folder,
+                                  l->store_folder ? a->folder : NULL, NULL };
+    const struct lab_job job = { .run = run,
+                                 .context = (void *)(uintptr_t)a,
+                                 .write = write,
+                                 .network = !l->store_folder,
+                                 .cpu_ms = 8000,
+                                 .memory = (size_t)1 << 30 };
+    char *name = a->id ? base_format("run %s", a->id) : base_strdup("the store");
+    int rc = name ? mcp_lab_work(l, name, &job, out) : BASE_E_MEMORY;
+    base_free(name);
+    return rc ? rc : out->length ? 0 : MCP_NOT_MINE;
+}
+
+/* Of the file and what was written ahead of it; 0 of a store that is none. */
+static int file_stamp(const struct mcp_lab *l, uint64_t *stamp)
+{
+    static const char *const endings[] = { "", "-wal" };
+    *stamp = 0;
+    for (int i = 0; i < 2 && l->store_folder; i++) {
+        char *path = base_format("%s%s", l->store, endings[i]);
+        struct stat st;
+        if (!path)
+            return BASE_E_MEMORY;
+        if (stat(path, &st) == 0 && st.st_size)
+            *stamp = mcp_lab_stamp(&st, *stamp);
+        base_free(path);
+    }
+    return 0;
+}
+
+/* The store's newest runs; a new reference. */
+static int runs_of(struct mcp_lab *l, json_t **out, uint64_t *in_all)
+{
+    uint64_t stamp;
+    *out = NULL;
+    int rc = l->store ? file_stamp(l, &stamp) : MCP_NOT_MINE;
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&l->runs_lock);
+    bool fresh =
+        l->runs && (stamp ? stamp == l->runs_stamp : base_clock() - l->runs_at < KEPT_SECONDS);
+    if (!fresh) {
+        const struct asking a = { .l = l };
+        struct base_buffer text = { 0 };
+        json_t *answer = NULL;
+        rc = work(l, &a, run_list, &text);
+        if (!rc)
+            rc = base_json_parse_wire(&answer, text.data, text.length, 0, "the store");
+        base_buffer_free(&text);
+        if (!rc) {
+            json_decref(l->runs);
+            l->runs = json_incref(json_object_get(answer, "runs"));
+            l->runs_in_all = (uint64_t)json_integer_value(json_object_get(answer, "in_all"));
+            l->runs_stamp = stamp;
+            l->runs_at = base_clock();
+        }
+        json_decref(answer);
+    }
+    if (!rc) {
+        *out = json_incref(l->runs);
+        if (in_all)
+            *in_all = l->runs_in_all;
+    }
+    pthread_mutex_unlock(&l->runs_lock);
+    return rc;
+}
+
+/* The run that `id` names in full, borrowed from runs; NULL when there is none. */
+static const json_t *run_find(const json_t *runs, const char *id)
+{
+    size_t i;
+    const json_t *run;
+    json_array_foreach(runs, i, run) if (strcmp(json_string_value(json_object_get(run, "id")),
+                                                id) == 0) return run;
+    return NULL;
+}
+
+int mcp_lab_runs_list(struct mcp_lab *l, json_t *list)
+{
+    json_t *runs;
+    int rc = runs_of(l, &runs, NULL);
+    for (size_t i = 0; !rc && i < json_array_size(runs) && i < LISTED_RUNS; i++) {
+        const json_t *run = json_array_get(runs, i), *result;
+        const char *id = json_string_value(json_object_get(run, "id")), *task;
+        const char *model = json_string_value(json_object_get(run, "model"));
+        struct base_buffer what = { 0 };
+        rc = base_buffer_printf(&what, "%s", model ? model : "?");
+        json_object_foreach(json_object_get(run, "tasks"), task, result)
+        {
+            if (rc || what.length > 300)
+                continue;
+            const json_t *value = json_object_get(result, "value");
+            const char *metric = json_string_value(json_object_get(result, "metric"));
+            rc = base_buffer_printf(&what, ", %s", task);
+            if (!rc && metric && json_is_number(value))
+                rc = base_buffer_printf(&what, ": %s %.4g", metric, json_number_value(value));
+        }
+        char *title = rc ? NULL : base_format("Report of run %s", id);
+        if (!rc)
+            rc = title
+                     ? mcp_lab_list_add(
+                           list, mcp_lab_uri("assay://runs/{id}", id, NULL), id, NULL, what.data,
+                           "application/json",
+                           mcp_lab_time_parse(json_string_value(json_object_get(run, "time"))), -1)
+                     : BASE_E_MEMORY;
+        if (!rc)
+            rc = mcp_lab_list_add(
+                list, mcp_lab_uri("assay://runs/{id}/report", id, NULL), title, NULL, what.data,
+                "text/html", mcp_lab_time_parse(json_string_value(json_object_get(run, "time"))),
+                -1);
+        base_free(title);
+        base_buffer_free(&what);
+    }
+    json_decref(runs);
+    return rc;
+}
+
+int mcp_lab_runs_index(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out)
+{
+    (void)v;
+    json_t *runs;
+    uint64_t in_all = 0;
+    int rc = runs_of(l, &runs, &in_all);
+    if (!rc)
+        rc = mcp_lab_put(&out->text,
+                         json_pack("{s:O, s:I}", "runs", runs, "in_all", (json_int_t)in_all));
+    json_decref(runs);
+    return rc;
+}
+
+int mcp_lab_run_read(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out)
+{
+    const struct asking a = { .l = l, .id = mcp_lab_value(v, "id") };
+    return work(l, &a, run_record, &out->text);
+}
+
+/* The folder of a report that was made, or was not finished. */
+static void remove_folder(const char *folder)
+{
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (e->d_name[0] != '.' || e->d_name[1])
+            unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        closedir(d);
+    rmdir(folder);
+}
+
+int mcp_lab_run_report(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out)
+{
+    const char *top = getenv("TMPDIR");
+    top = top && *top ? top : "/tmp";
+    char *folder = base_format("%s/assay-report-XXXXXX", top);
+    if (!folder)
+        return BASE_E_MEMORY;
+    struct asking a = { .l = l, .id = mcp_lab_value(v, "id"), .folder = folder };
+    int rc = mkdtemp(folder)
+                 ? 0
+                 : base_error_set(BASE_E_IO, "run %s: no place for its report in %s", a.id, top);
+    if (!rc) {
+        /* without its samples where it is too long with them */
+        a.samples = REPORT_SAMPLES;
+        rc = work(l, &a, run_report, &out->text);
+        if (rc == BASE_E_LIMIT) {
+            a.samples = 0;
+            base_buffer_clear(&out->text);
+            rc = work(l, &a, run_report, &out->text);
+        }
+        remove_folder(folder);
+    }
+    base_free(folder);
+    return rc;
+}
+
+int mcp_lab_run_samples(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out)
+{
+    struct asking a = { .l = l, .id = mcp_lab_value(v, "id"), .task = mcp_lab_value(v, "task") };
+    int rc = mcp_lab_page(v, LAB_ROWS_MOST, &a.from, &a.to);
+    return rc ? rc : work(l, &a, run_samples, &out->text);
 }
 
 /* Of the whole store: a run does not change, but may be deleted. */
@@ -309,7 +390,7 @@ int mcp_lab_run_stamp(struct mcp_lab *l, const struct lab_values *v, uint64_t *s
 {
     const char *id = mcp_lab_value(v, "id");
     json_t *runs;
-    int rc = runs_of(l, &runs);
+    int rc = runs_of(l, &runs, NULL);
     const json_t *of = rc ? NULL : id ? run_find(runs, id) : runs;
     char *text = of ? base_json_dump(of, false) : NULL;
     if (!rc)
@@ -323,7 +404,7 @@ int mcp_lab_run_stamp(struct mcp_lab *l, const struct lab_values *v, uint64_t *s
 int mcp_lab_run_ids(struct mcp_lab *l, json_t *names)
 {
     json_t *runs;
-    int rc = runs_of(l, &runs);
+    int rc = runs_of(l, &runs, NULL);
     for (size_t i = 0; i < json_array_size(runs) && !rc; i++)
         if (json_array_append(names, json_object_get(json_array_get(runs, i), "id")))
             rc = BASE_E_MEMORY;
@@ -335,7 +416,7 @@ int mcp_lab_run_tasks(struct mcp_lab *l, const char *id, json_t *names)
 {
     json_t *runs, *result;
     const char *task;
-    int rc = runs_of(l, &runs);
+    int rc = runs_of(l, &runs, NULL);
     json_object_foreach(json_object_get(run_find(runs, id), "tasks"), task, result)
     {
         if (!rc && json_array_append_new(names, json_string(task)))

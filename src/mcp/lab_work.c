@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <stdio.h>
 
 #define CUT_BYTES   300 /* of a cell among the first rows */
 #define FIRST_BYTES ((size_t)32 << 10)
@@ -34,6 +34,7 @@ int mcp_lab_work(struct mcp_lab *l, const char *name, const struct lab_job *job,
                  struct base_buffer *out)
 {
     const struct agent_capabilities needs = { .read = job->read,
+                                              .write = job->write,
                                               .network = job->network,
                                               .cpu_ms = job->cpu_ms,
                                               .wall_ms = 20000,
@@ -103,14 +104,44 @@ uint64_t mcp_lab_stamp(const struct stat *st, uint64_t before)
     return base_hash64(what, sizeof what, before);
 }
 
+/* Days since 1970 of a day of the Gregorian calendar and back: H. Hinnant, "chrono-compatible
+ * low-level date algorithms". The C library's functions take a lock that a worker, forked while
+ * another thread holds it, would wait for in vain. */
+static int64_t days_of(int64_t year, unsigned month, unsigned day)
+{
+    year -= month <= 2;
+    int64_t era = (year >= 0 ? year : year - 399) / 400;
+    unsigned of_era = (unsigned)(year - era * 400);
+    unsigned of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
 json_t *mcp_lab_time(double seconds)
 {
-    time_t t = (time_t)seconds;
-    struct tm utc;
-    char text[40];
-    if (!gmtime_r(&t, &utc) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc))
-        return json_null();
+    int64_t all = (int64_t)seconds, days = all / 86400 - (all % 86400 < 0);
+    unsigned rest = (unsigned)(all - days * 86400);
+    int64_t from = days + 719468, era = (from >= 0 ? from : from - 146096) / 146097;
+    unsigned of_era = (unsigned)(from - era * 146097);
+    unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    unsigned of_year = of_era - (365 * year + year / 4 - year / 100),
+             part = (5 * of_year + 2) / 153;
+    unsigned month = part < 10 ? part + 3 : part - 9;
+    char text[64];
+    snprintf(text, sizeof text, "%04lld-%02u-%02uT%02u:%02u:%02uZ",
+             (long long)(era * 400 + year + (month <= 2)), month,
+             of_year - (153 * part + 2) / 5 + 1, rest / 3600, rest / 60 % 60, rest % 60);
     return json_string(text);
+}
+
+double mcp_lab_time_parse(const char *text)
+{
+    unsigned t[6];
+    if (!text ||
+        sscanf(text, "%4u-%2u-%2uT%2u:%2u:%2u", &t[0], &t[1], &t[2], &t[3], &t[4], &t[5]) != 6)
+        return -1;
+    if (t[1] < 1 || t[1] > 12)
+        return -1;
+    return (double)(days_of(t[0], t[1], t[2]) * 86400 + t[3] * 3600 + t[4] * 60 + t[5]);
 }
 
 /* ---- rows ---- */
