@@ -106,7 +106,7 @@ $(BUILD)/tests/%: tests/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP -o $@ $< $(LIB) $(LDFLAGS_MODE) $(LDLIBS) -lcmocka
-$(BUILD)/tests/model/test_pull $(BUILD)/tests/eval/test_backend_remote: LDLIBS += -lmicrohttpd
+$(BUILD)/tests/model/test_pull $(BUILD)/tests/eval/test_backend_remote $(BUILD)/tests/mcp/test_lab: LDLIBS += -lmicrohttpd
 # The built-in model's corpus generator and its evaluation (models/Makefile).
 MODELS := $(BUILD)/models/corpus $(BUILD)/models/evaluate
 $(BUILD)/models/corpus: $(filter-out models/evaluate.c,$(wildcard models/*.c)) models/corpus.h $(LIB)
