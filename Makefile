@@ -75,6 +75,7 @@ $(BUILD)/src/eval/task_builtin.o: $(wildcard tasks/*.yaml tasks/data/* models/he
 $(BUILD)/src/data/builtin.o: $(wildcard examples/*)
 $(BUILD)/src/report/page.o: src/report/page.css src/report/page.js
 $(BUILD)/src/agent/schema.o: src/agent/metaschemas.json
+$(BUILD)/src/agent/lab.o: src/agent/lab_tools.json
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

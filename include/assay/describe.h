@@ -94,6 +94,7 @@ struct sampling_column_description {
 struct sampling_description {
     char *name; /* of the file */
     uint64_t rows, padded, bytes;
+    uint64_t outside;                    /* further rows, for which `where` does not hold */
     double duplicates, duplicates_error; /* rows equal to an earlier one; error 0 = exact */
     struct sampling_column_description *column;
     size_t columns;
@@ -110,6 +111,7 @@ struct sampling_describe_options {
     size_t ranges;
     const char *const *columns; /* only these; none = all */
     size_t n_columns;
+    const char *where; /* only rows for which this condition holds (see sampling.h); NULL = all */
     void (*on_progress)(void *context, uint64_t done, uint64_t total);
     void *context;
 };

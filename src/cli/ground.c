@@ -8,6 +8,8 @@ int cli_ground_open(const struct cli_ground *g, struct agent_tools **out)
     *out = NULL;
     if (!rc)
         rc = agent_tools_add_builtin(tools, &g->builtin);
+    if (!rc)
+        rc = agent_tools_add_lab(tools, &g->lab);
     if (rc)
         agent_tools_free(tools);
     else

@@ -7,10 +7,16 @@
 
 struct cli_ground {
     struct agent_builtin_options builtin;
+    struct agent_lab_options lab;
 };
 /* For the details of a command. */
 #define CLI_GROUND_DETAILS                                                                         \
-    "The calculator is always there. --files DIR adds tools that read below DIR, --weather FILE "  \
+    "The calculator is always there, and so are the laboratory's own tools (describe_table, "      \
+    "summarize_dataset, run_analysis, sample_table, statistics, perplexity, evaluate) on "         \
+    "built-in "                                                                                    \
+    "data and the built-in model: --data DIR lets them read tables below DIR, --models DIR load "  \
+    "models below DIR, --store FILE list the runs of a store. --files DIR adds tools that read "   \
+    "below DIR, --weather FILE "                                                                   \
     "a table to look weather up in (columns place and date; builtin:weather is one), --documents " \
     "FILE the search in an index that `assay tools index` made, --database FILE the tools that "   \
     "read an SQLite database."
@@ -20,7 +26,10 @@ struct cli_ground {
     { "files", 0, CLI_STRING, &(g).builtin.files, "DIR", "Tools that read below this directory." }, \
     { "weather", 0, CLI_STRING, &(g).builtin.weather, "FILE", "A table for the weather tool." },   \
     { "documents", 0, CLI_STRING, &(g).builtin.documents, "FILE", "An index for the search." },    \
-    { "database", 0, CLI_STRING, &(g).builtin.database, "FILE", "An SQLite file to query." }
+    { "database", 0, CLI_STRING, &(g).builtin.database, "FILE", "An SQLite file to query." }, \
+    { "data", 0, CLI_STRING, &(g).lab.data, "DIR", "Tables below it may be read and analysed." },\
+    { "models", 0, CLI_STRING, &(g).lab.models, "DIR", "Models below it may be loaded by name." },\
+    { "store", 0, CLI_STRING, &(g).lab.store, "FILE", "A store whose runs may be listed." }
 /* clang-format on */
 
 /* The tools that stand on g, whose strings must live as long as they; agent_tools_free. On failure

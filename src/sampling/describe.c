@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "sampling/profile.h"
+#include <assay/sampling.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +189,7 @@ static int describe_column(struct sampling_description *d, struct profile *p, si
 enum { BATCH_ROWS = 4096, BATCH_CELLS = 1 << 18, BATCH_BYTES = 1 << 20, AHEAD = 32 };
 struct scan {
     struct data_table *table;
+    struct sampling_condition *condition; /* NULL: all rows */
     struct profile *profile;
     size_t n;
     struct sampling_repeats repeats;
@@ -310,6 +312,16 @@ static int read_rows(struct scan *s, struct sampling_description *d,
     int rc;
     while ((rc = data_table_next(s->table, &cells)) > 0) {
         struct data_cell raw = data_table_raw(s->table);
+        if (s->condition) {
+            int holds = sampling_condition_test(s->condition, s->table, cells);
+            if (holds < 0)
+                return holds;
+            if (holds != 1) {
+                if (++d->outside % 65536 == 0 && base_interrupted())
+                    return base_error_set(BASE_E_INTERRUPTED, "interrupted");
+                continue;
+            }
+        }
         d->bytes += raw.length + 1;
         d->rows++;
         rc = batch_add(s, cells, raw);
@@ -374,6 +386,8 @@ int sampling_describe(struct sampling_description *out, const char *path,
     struct scan s = { 0 };
     *out = (struct sampling_description){ 0 };
     int rc = data_table_open(&s.table, path, table);
+    if (rc == 0 && o->where)
+        rc = sampling_condition_parse(&s.condition, o->where, s.table);
     if (rc == 0)
         rc = begin(&s, o);
     if (rc == 0 && !(out->name = base_strdup(strcmp(path, "-") ? path : "standard input")))
@@ -401,6 +415,7 @@ int sampling_describe(struct sampling_description *out, const char *path,
     base_free(s.length);
     base_buffer_free(&s.bytes);
     sampling_repeats_free(&s.repeats);
+    sampling_condition_free(s.condition);
     data_table_close(s.table);
     if (rc)
         sampling_description_free(out);
