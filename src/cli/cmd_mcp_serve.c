@@ -26,8 +26,13 @@ const struct cli_command cli_command_mcp_serve = {
         "to 2025-11-25 and 2026-07-28. Every call goes through the policy, the sandbox and the "
         "audit log (docs/safety.md); what needs approval is denied, because nobody is at the "
         "terminal.\n\n"
+        "Besides the tools it offers resources and prompts: the tables below --data and those "
+        "inside the program, the tables of every --database (an SQLite file or a postgresql:// "
+        "address; tools query the first), what an --endpoint gives, and the runs of a --store with "
+        "their reports. An endpoint's key is read from ASSAY_ENDPOINT_NAME_TOKEN.\n\n"
         "  assay mcp serve --stdio --files docs --policy policy.yaml --audit calls.jsonl\n"
-        "  assay mcp serve --http 127.0.0.1:8808 --files docs",
+        "  assay mcp serve --http 127.0.0.1:8808 --files docs\n"
+        "  assay mcp serve --stdio --data tables --database shop.sqlite --store runs.sqlite",
     .run = run_serve,
 };
 
@@ -50,6 +55,15 @@ static int serve_stdio(const struct mcp_server_options *server)
     return rc;
 }
 
+/* Options that may repeat as a list that ends with NULL; base_free. */
+static const char **list_of(const struct cli_strings *strings)
+{
+    const char **list = base_alloc_zero(strings->count + 1, sizeof *list);
+    if (list && strings->count)
+        memcpy(list, strings->at, strings->count * sizeof *list);
+    return list;
+}
+
 static int serve_http(const struct mcp_server_options *server, struct mcp_http_options *http,
                       const struct cli_strings *origins, const char *token_name)
 {
@@ -65,11 +79,9 @@ static int serve_http(const struct mcp_server_options *server, struct mcp_http_o
                                   "--token-env: the environment has no %s, or it is empty",
                                   token_name);
     }
-    const char **list = base_alloc_zero(origins->count + 1, sizeof *list);
+    const char **list = list_of(origins);
     if (!list)
         return BASE_E_MEMORY;
-    if (origins->count)
-        memcpy(list, origins->at, origins->count * sizeof *list);
     http->origins = list;
     base_interrupt_install();
     int rc = mcp_serve_http(server, http);
@@ -80,8 +92,9 @@ static int serve_http(const struct mcp_server_options *server, struct mcp_http_o
 static int run_serve(int argc, char **argv)
 {
     const struct cli_command *self = &cli_command_mcp_serve;
-    struct cli_ground ground = { 0 };
-    struct cli_strings origins = { 0 };
+    struct cli_ground ground = { .several = true };
+    struct cli_strings origins = { 0 }, endpoints = { 0 };
+    struct mcp_lab_options offer = { 0 };
     struct mcp_http_options http = { .listening = on_listening };
     const char *policy_path = NULL, *audit_path = NULL, *token_name = NULL;
     bool stdio = false, fixtures = false;
@@ -91,6 +104,7 @@ static int run_serve(int argc, char **argv)
         { "token-env", 0, CLI_STRING, &token_name, "NAME", "Variable with HTTP's bearer token." },
         { "origin", 0, CLI_STRINGS, &origins, "URL", "Pages there may use the server, too." },
         CLI_GROUND_OPTIONS(ground),
+        { "endpoint", 0, CLI_STRINGS, &endpoints, "NAME=URL", "Offer the table that a URL gives." },
         { "policy", 0, CLI_STRING, &policy_path, "FILE", "What may be called (docs/safety.md)." },
         { "audit", 0, CLI_STRING, &audit_path, "FILE", "Append every call to this log." },
         { "conformance-fixtures", 0, CLI_FLAG, &fixtures, NULL,
@@ -106,7 +120,13 @@ static int run_serve(int argc, char **argv)
     struct agent_policy *policy = NULL;
     struct agent_audit *audit = NULL;
     struct agent_gate *gate = NULL;
-    int rc = cli_ground_open(&ground, &tools);
+    struct mcp_lab *lab = NULL;
+    const char **databases = list_of(&ground.databases), **urls = list_of(&endpoints);
+    offer.data = ground.lab.data;
+    offer.store = ground.lab.store;
+    offer.databases = databases;
+    offer.endpoints = urls;
+    int rc = databases && urls ? cli_ground_open(&ground, &tools) : BASE_E_MEMORY;
     if (!rc && policy_path)
         rc = agent_policy_load(&policy, policy_path);
     if (!rc && audit_path)
@@ -114,10 +134,18 @@ static int run_serve(int argc, char **argv)
     const struct agent_gate_options gate_options = { .policy = policy, .audit = audit };
     if (!rc)
         rc = agent_gate_make(&gate, tools, &gate_options);
-    const struct mcp_server_options server = { .gate = gate, .tools = tools, .fixtures = fixtures };
+    if (!rc)
+        rc = mcp_lab_open(&lab, &offer);
+    const struct mcp_server_options server = { .gate = gate,
+                                               .tools = tools,
+                                               .provider = lab ? mcp_lab_provider(lab) : NULL,
+                                               .fixtures = fixtures };
     if (!rc)
         rc = stdio ? serve_stdio(&server) : serve_http(&server, &http, &origins, token_name);
     code = rc ? cli_fail(self) : 0;
+    mcp_lab_close(lab);
+    base_free(databases);
+    base_free(urls);
     agent_gate_free(gate);
     agent_audit_close(audit);
     agent_policy_free(policy);

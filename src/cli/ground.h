@@ -6,7 +6,9 @@
 #include <assay/tool.h>
 
 struct cli_ground {
-    struct agent_builtin_options builtin;
+    struct agent_builtin_options builtin; /* its database is the first of: */
+    struct cli_strings databases;
+    bool several; /* the command has a use for more than one database */
     struct agent_lab_options lab;
 };
 /* For the details of a command. */
@@ -26,7 +28,7 @@ struct cli_ground {
     { "files", 0, CLI_STRING, &(g).builtin.files, "DIR", "Tools that read below this directory." }, \
     { "weather", 0, CLI_STRING, &(g).builtin.weather, "FILE", "A table for the weather tool." },   \
     { "documents", 0, CLI_STRING, &(g).builtin.documents, "FILE", "An index for the search." },    \
-    { "database", 0, CLI_STRING, &(g).builtin.database, "FILE", "An SQLite file to query." }, \
+    { "database", 0, CLI_STRINGS, &(g).databases, "FILE", "An SQLite file to query." }, \
     { "data", 0, CLI_STRING, &(g).lab.data, "DIR", "Tables below it may be read and analysed." },\
     { "models", 0, CLI_STRING, &(g).lab.models, "DIR", "Models below it may be loaded by name." },\
     { "store", 0, CLI_STRING, &(g).lab.store, "FILE", "A store whose runs may be listed." }
