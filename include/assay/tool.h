@@ -24,6 +24,8 @@ struct agent_capabilities {
         *read; /* files and directories that may be read; ends with NULL; NULL = none */
     const char *const *write; /* and written */
     bool network;             /* may connect to other machines */
+    const char *connect;      /* the one server that the tool's `open` has connected to, as people
+                                 may read it: no other socket can be made; NULL = none */
     bool threads;             /* may start threads (OpenMP), base_threads() at most 64 */
     const char *exec;         /* the one program that may be started; NULL = none */
     unsigned cpu_ms;          /* processor time of one call; 0 = 2,000 */
@@ -45,6 +47,10 @@ void agent_tool_progress(double done, double total, const char *message);
 struct agent_call;
 typedef int agent_remote_fn(const struct agent_tool *tool, const struct agent_call *call,
                             unsigned wall_ms, json_t **out);
+/* Of a tool with needs.connect: in the worker, before its walls stand, with what the user gave and
+ * nothing of the call. *opened is run's tool->opened; *socket stays open, and from then on bytes
+ * can be sent and received through it, and nowhere else. */
+typedef int agent_open_fn(const struct agent_tool *tool, void **opened, int *socket);
 struct agent_tool {
     const char *name;                       /* [A-Za-z0-9_-], at most 64 */
     const char *title;                      /* for people; NULL = the name */
@@ -57,6 +63,8 @@ struct agent_tool {
      * so that no call has to. Any number of times; starts no threads and leaves nothing open. NULL
      * = nothing to prepare. */
     void (*prepare)(void);
+    agent_open_fn *open;
+    void *opened; /* in run only */
     agent_tool_fn *run;
     agent_remote_fn *remote; /* instead of run; NULL = it runs in a worker */
     void *context;           /* the tool's own */
@@ -66,7 +74,7 @@ struct agent_tool {
 struct agent_tools;
 int agent_tools_make(struct agent_tools **out);
 void agent_tools_free(struct agent_tools *t); /* NULL is fine */
-/* Copies everything but context, run and remote. BASE_E_ARGUMENT: a name that is none or is taken,
+/* Copies everything but context and functions. BASE_E_ARGUMENT: a name that is none or is taken,
  * a schema that is not an object's. */
 int agent_tools_add(struct agent_tools *t, const struct agent_tool *tool);
 size_t agent_tools_count(const struct agent_tools *t);
@@ -177,10 +185,13 @@ json_t *agent_sandbox_describe(void);
 /* ---- the built-in tools ---- */
 
 struct agent_builtin_options {
-    const char *weather;   /* table with the columns place and date; NULL = no weather tool */
-    const char *files;     /* directory that may be read; NULL = no file tools */
-    const char *documents; /* index made by agent_index_make (search.h); NULL = no search */
-    const char *database;  /* SQLite file; NULL = no query_sql and describe_database */
+    const char *weather; /* table with the columns place and date; NULL = no weather tool */
+    const char *files;   /* directory that may be read; NULL = no file tools */
+    /* Index made by agent_index_make (search.h), a file or postgresql://...#TABLE; or any table of
+     * PostgreSQL, with #TABLE:COLUMN,COLUMN only these. NULL = no search */
+    const char *documents;
+    const char *database; /* SQLite file or postgresql://...; NULL = no query_sql and
+                             describe_database */
 };
 /* The calculator always; the others as options give them ground. The paths are borrowed for as long
  * as t lives. */

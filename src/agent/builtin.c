@@ -1,5 +1,6 @@
 /* The tools that come with the program; see include/assay/tool.h. */
 #include "agent/builtin.h"
+#include "agent/postgres.h"
 #include "agent/sqlite.h"
 #include <stddef.h>
 
@@ -46,8 +47,12 @@ int agent_tools_add_builtin(struct agent_tools *t, const struct agent_builtin_op
     static const struct agent_tool *const database[] = { &agent_tool_query_sql,
                                                          &agent_tool_describe_database };
     if (!rc && options && options->documents)
-        rc = add_on_database(t, options->documents, documents, 1);
+        rc = agent_is_postgres(options->documents)
+                 ? agent_postgres_add_search(t, options->documents)
+                 : add_on_database(t, options->documents, documents, 1);
     if (!rc && options && options->database)
-        rc = add_on_database(t, options->database, database, 2);
+        rc = agent_is_postgres(options->database)
+                 ? agent_postgres_add_database(t, options->database)
+                 : add_on_database(t, options->database, database, 2);
     return rc;
 }

@@ -58,7 +58,7 @@ struct agent_gate {
     agent_approve_fn *approve;
     void *approve_context;
     pthread_mutex_t nests_lock;
-    struct nest *nests[2]; /* without and with the network; NULL = not made yet */
+    struct nest *nests[AGENT_NEST_KINDS]; /* NULL = not made yet */
     pthread_mutex_t lock;
     uint64_t count;
     struct session *sessions;
@@ -82,15 +82,15 @@ static void nest_drop(struct nest *n)
 
 /* The nest for a call, made when there is none yet, when it has died, or when there are tools that
  * it does not know; nest_give afterwards. */
-static int nest_take(struct agent_gate *g, bool network, struct nest **out)
+static int nest_take(struct agent_gate *g, enum agent_nest_kind kind, struct nest **out)
 {
     int rc = 0;
     pthread_mutex_lock(&g->nests_lock);
-    struct nest **place = &g->nests[network], *n = *place;
+    struct nest **place = &g->nests[kind], *n = *place;
     size_t tools = agent_tools_count(g->tools);
     if (!n || n->tools != tools || !agent_nest_alive(n->at)) {
         n = base_alloc_zero(1, sizeof *n);
-        rc = n ? agent_nest_make(&n->at, g->tools, network) : BASE_E_MEMORY;
+        rc = n ? agent_nest_make(&n->at, g->tools, kind) : BASE_E_MEMORY;
         if (rc) {
             base_free(n);
         } else {
@@ -117,14 +117,14 @@ static void nest_give(struct agent_gate *g, struct nest *n)
 /* The nests that the tools need, now, while there may be no other threads. */
 static int nests_make(struct agent_gate *g)
 {
-    bool wanted[2] = { false, false };
+    bool wanted[AGENT_NEST_KINDS] = { false };
     for (size_t i = 0; i < agent_tools_count(g->tools); i++) {
         const struct agent_tool *t = agent_tools_at(g->tools, i);
         if (!t->remote)
-            wanted[t->needs.network] = true;
+            wanted[agent_nest_kind_of(&t->needs)] = true;
     }
     int rc = 0;
-    for (int i = 0; i < 2 && !rc; i++) {
+    for (int i = 0; i < AGENT_NEST_KINDS && !rc; i++) {
         struct nest *n = NULL;
         if (wanted[i] && !(rc = nest_take(g, i, &n)))
             nest_give(g, n);
@@ -165,7 +165,7 @@ void agent_gate_free(struct agent_gate *g)
     base_free(g->sessions);
     base_free(g->buckets);
     base_free(g->approvals);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < AGENT_NEST_KINDS; i++)
         nest_drop(g->nests[i]);
     pthread_mutex_destroy(&g->nests_lock);
     pthread_mutex_destroy(&g->lock);
@@ -533,7 +533,7 @@ static int run(struct step *s)
                              .context = s->call->context };
     struct agent_ended ended;
     struct nest *nest = NULL;
-    int rc = input ? nest_take(s->g, needs.network, &nest) : BASE_E_MEMORY;
+    int rc = input ? nest_take(s->g, agent_nest_kind_of(&needs), &nest) : BASE_E_MEMORY;
     if (!rc)
         rc = agent_sandbox_run(nest->at, &job, &ended);
     nest_give(s->g, nest);

@@ -72,9 +72,17 @@ static int nest_make(struct agent_nest **out, struct nest_options *options)
     return 0;
 }
 
-int agent_nest_make(struct agent_nest **out, const struct agent_tools *tools, bool network)
+enum agent_nest_kind agent_nest_kind_of(const struct agent_capabilities *needs)
 {
-    return nest_make(out, &(struct nest_options){ .tools = tools, .network = network });
+    return needs->network   ? AGENT_NEST_NETWORK
+           : needs->connect ? AGENT_NEST_CONNECTING
+                            : AGENT_NEST_ALONE;
+}
+
+int agent_nest_make(struct agent_nest **out, const struct agent_tools *tools,
+                    enum agent_nest_kind kind)
+{
+    return nest_make(out, &(struct nest_options){ .tools = tools, .kind = kind });
 }
 
 void agent_nest_free(struct agent_nest *n)
@@ -407,7 +415,7 @@ int agent_sandbox_run(struct agent_nest *n, const struct agent_job *job, struct 
     all.needs = &needs;
     if (job->tool)
         return run(n, &all, out);
-    struct nest_options options = { .job = &all, .network = needs.network };
+    struct nest_options options = { .job = &all, .kind = agent_nest_kind_of(&needs) };
     *out = (struct agent_ended){ 0 };
     int rc = nest_make(&n, &options);
     if (!rc) {

@@ -45,10 +45,19 @@
 #include <assay/tool.h>
 
 struct agent_nest;
-/* For calls of `tools` (NULL = none), whose set and contexts are as they are now. network: for
- * tools that may connect; false: the network does not exist. BASE_E_IO when no process can be had.
- */
-int agent_nest_make(struct agent_nest **out, const struct agent_tools *tools, bool network);
+enum agent_nest_kind {
+    AGENT_NEST_ALONE,      /* the network does not exist */
+    AGENT_NEST_NETWORK,    /* for tools with needs.network */
+    AGENT_NEST_CONNECTING, /* for tools that connect before their walls stand (needs.connect): as
+                              the user that the program runs for; each worker makes its own
+                              namespaces afterwards, without the network */
+    AGENT_NEST_KINDS
+};
+enum agent_nest_kind agent_nest_kind_of(const struct agent_capabilities *needs);
+/* For calls of `tools` (NULL = none), whose set and contexts are as they are now. BASE_E_IO when no
+ * process can be had. */
+int agent_nest_make(struct agent_nest **out, const struct agent_tools *tools,
+                    enum agent_nest_kind kind);
 /* Ends the nest and whatever still runs in it; no call may be on its way. NULL is fine. */
 void agent_nest_free(struct agent_nest *n);
 /* Whether it can take calls. */

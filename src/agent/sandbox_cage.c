@@ -304,7 +304,14 @@ static const char *const calls_deadly[] = {
     "ioperm",
 };
 
-enum { CLASS_WRITE = 1, CLASS_NETWORK = 2, CLASS_EXEC = 4, CLASS_THREADS = 8, CLASSES = 16 };
+enum {
+    CLASS_WRITE = 1,
+    CLASS_NETWORK = 2,
+    CLASS_EXEC = 4,
+    CLASS_THREADS = 8,
+    CLASS_CONNECTED = 16,
+    CLASSES = 32
+};
 static struct agent_filter filters[CLASSES];
 static pthread_mutex_t filters_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -353,6 +360,12 @@ static int filter_make(unsigned class, struct agent_filter *out)
     ok = ok && (!(class & CLASS_WRITE) || RULES(c, SCMP_ACT_ALLOW, calls_write));
     ok = ok && (!(class & CLASS_NETWORK) || RULES(c, SCMP_ACT_ALLOW, calls_network));
     ok = ok && (!(class & CLASS_EXEC) || RULES(c, SCMP_ACT_ALLOW, calls_exec));
+    if (class & CLASS_CONNECTED && !(class & CLASS_NETWORK)) { /* through a socket to its end */
+        struct scmp_arg_cmp nowhere_else = SCMP_A4(SCMP_CMP_EQ, 0);
+        int sendto = seccomp_lib.syscall_resolve_name("sendto");
+        ok = ok && seccomp_lib.rule_add_array(c, SCMP_ACT_ALLOW, sendto, 1, &nowhere_else) == 0 &&
+             rule(c, SCMP_ACT_ALLOW, "recvfrom");
+    }
     for (size_t i = 0; ok && i < sizeof calls_deadly / sizeof *calls_deadly; i++) {
         const char *name = calls_deadly[i];
         bool allowed =
@@ -404,7 +417,7 @@ int agent_cage_filter(const struct agent_capabilities *needs, const struct agent
 {
     unsigned class = (needs->write ? CLASS_WRITE : 0) | (needs->network ? CLASS_NETWORK : 0) |
                      (needs->exec ? CLASS_EXEC | CLASS_WRITE : 0) |
-                     (needs->threads ? CLASS_THREADS : 0);
+                     (needs->threads ? CLASS_THREADS : 0) | (needs->connect ? CLASS_CONNECTED : 0);
     pthread_mutex_lock(&filters_lock);
     int rc = filters[class].code ? 0 : filter_make(class, &filters[class]);
     pthread_mutex_unlock(&filters_lock);

@@ -6,6 +6,8 @@
  *              where they are declared: clone with every flag that makes a thread, so that nothing
  *              that shares less (a process) passes; clone3, whose flags a filter cannot see, is
  *              told as missing
+ *              Sockets: none; where a server was connected to before (needs.connect), bytes can be
+ *              sent to a socket's own end and received, no socket made and no address named
  *   rlimits    processor time, address space, no core file, few open files
  *
  * Filters are made once for each class of needs and kept; rulesets are descriptors. */

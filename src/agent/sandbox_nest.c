@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define THREADS_MOST 64
+#define NAMESPACES   (CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWUTS)
 #define THREAD_BYTES ((rlim_t)8 << 20) /* of stack */
 
 struct child {
@@ -106,7 +107,7 @@ static int arguments_read(const struct worker *w, json_t **out)
     return rc;
 }
 
-static void run_function(const struct worker *w, json_t *arguments)
+static void run_function(const struct worker *w, json_t *arguments, void *opened)
 {
     int threads = w->needs.threads && w->nest->options->threads ? base_threads() : 1;
     base_threads_set(threads < THREADS_MOST ? threads : THREADS_MOST);
@@ -115,7 +116,9 @@ static void run_function(const struct worker *w, json_t *arguments)
     struct base_buffer out = { 0 };
     int rc;
     if (w->tool) {
-        rc = w->tool->run(w->tool, arguments, &value);
+        struct agent_tool tool = *w->tool;
+        tool.opened = opened;
+        rc = tool.run(&tool, arguments, &value);
         char *text = rc ? NULL : base_json_dump(value, false);
         if (text)
             out = (struct base_buffer){ text, strlen(text), strlen(text) };
@@ -159,6 +162,15 @@ static void work(struct worker *w)
     json_t *arguments = NULL;
     if (!program && w->tool && arguments_read(w, &arguments))
         cage_fail(w, base_error_message());
+    void *opened = NULL;
+    int socket = -1;
+    if (w->nest->options->kind == AGENT_NEST_CONNECTING) {
+        if (w->tool && w->tool->open && w->tool->open(w->tool, &opened, &socket)) {
+            agent_frame_finish(w->answer, 'e', base_error_message(), strlen(base_error_message()));
+            _exit(0);
+        }
+        unshare(NAMESPACES | CLONE_NEWNET); /* the socket stays where it was made */
+    }
     int ruleset = -1;
     if (w->nest->abi) {
         bool files = needs->read || needs->write || needs->exec;
@@ -170,7 +182,8 @@ static void work(struct worker *w)
     if (wall)
         cage_fail(w, wall);
     /* Standard streams are /dev/null's since the nest was made. A program has all three, a tool's
-     * function its answer as 3; nothing else stays open: no socket, no pidfd, no ruleset. */
+     * function its answer as 3; nothing else stays open: no pidfd, no ruleset, no socket but
+     * the one that the tool has opened. */
     int answer = program ? 1 : 3;
     if (program && (dup2(w->input, 0) < 0 || dup2(w->errors, 2) < 0))
         cage_fail(w, "standard streams");
@@ -178,7 +191,13 @@ static void work(struct worker *w)
         cage_fail(w, "standard streams");
     w->answer = answer;
     w->errors = 2;
-    close_range(program ? 3 : 4, ~0u, 0);
+    if (socket > 3) {
+        if (socket > 4)
+            close_range(4, (unsigned)socket - 1, 0);
+        close_range((unsigned)socket + 1, ~0u, 0);
+    } else {
+        close_range(program ? 3 : 4, ~0u, 0);
+    }
     limits(w);
     if (needs->threads && !program)
         unshare(CLONE_NEWUSER); /* for a count of threads of its own */
@@ -190,7 +209,7 @@ static void work(struct worker *w)
     if (program)
         run_program(w);
     else
-        run_function(w, arguments);
+        run_function(w, arguments, opened);
     _exit(0);
 }
 
@@ -435,7 +454,6 @@ static bool settle(struct nest *n, pid_t gate)
 
 void agent_nest_live(int socket, pid_t gate, const struct nest_options *options)
 {
-    const bool network = options->network;
     struct nest n = { .socket = socket,
                       .options = options,
                       .ruleset = -1,
@@ -443,10 +461,12 @@ void agent_nest_live(int socket, pid_t gate, const struct nest_options *options)
     if (!n.packet || !settle(&n, gate) || !grow(&n))
         _exit(1);
     /* Namespaces are a second wall; where they cannot be had seccomp and Landlock stand alone. */
-    unshare(CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWUTS | (network ? 0 : CLONE_NEWNET));
+    if (options->kind != AGENT_NEST_CONNECTING)
+        unshare(NAMESPACES | (options->kind == AGENT_NEST_NETWORK ? 0 : CLONE_NEWNET));
     n.abi = agent_cage_landlock();
     if (n.abi)
-        n.ruleset = agent_cage_ruleset(&(struct agent_capabilities){ .network = network }, n.abi);
+        n.ruleset = agent_cage_ruleset(
+            &(struct agent_capabilities){ .network = options->kind == AGENT_NEST_NETWORK }, n.abi);
     n.space = address_space();
     double watched = now();
     sigset_t none;

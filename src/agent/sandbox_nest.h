@@ -9,7 +9,7 @@
 #ifndef AGENT_SANDBOX_NEST_H
 #define AGENT_SANDBOX_NEST_H
 #include "agent/sandbox.h"
-#include <assay/tool.h>
+#include "agent/sandbox.h"
 #include <sys/resource.h>
 
 #define NEST_INLINE      ((size_t)32 << 10) /* bytes of arguments within a packet */
@@ -31,7 +31,8 @@ struct nest_ended {
 struct nest_options {
     const struct agent_tools *tools;
     const struct agent_job *job; /* the one function of a nest without tools */
-    bool network, threads;
+    enum agent_nest_kind kind;
+    bool threads;
 };
 /* The nest's life; never returns. gate: the process to die with. */
 void agent_nest_live(int socket, pid_t gate, const struct nest_options *options)

@@ -25,28 +25,18 @@ static bool is_letter(unsigned char c) /* or digit, or part of a character beyon
     return c >= 0x80 || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
 }
 
-/* One term without what is around its letters; 1 when there is something left. */
-static int term_append(const char *s, size_t n, bool prefix, const char *between,
-                       struct base_buffer *out)
+/* One term without what is around its letters; 1 when there was something left. */
+static int term_give(const char *s, size_t n, bool prefix, agent_search_term_fn *on, void *context)
 {
     while (n && !is_letter((unsigned char)s[0]))
         s++, n--;
     while (n && !is_letter((unsigned char)s[n - 1]))
         n--;
-    if (!n)
-        return 0;
-    int rc = base_buffer_puts(out, between);
-    if (!rc)
-        rc = base_buffer_puts(out, "\"");
-    for (size_t i = 0; i < n && !rc; i++)
-        rc = s[i] == '"' ? base_buffer_puts(out, "\"\"")
-                         : base_buffer_append(out, is_space((unsigned char)s[i]) ? " " : s + i, 1);
-    if (!rc)
-        rc = base_buffer_puts(out, prefix ? "\"*" : "\"");
-    return rc ? rc : 1;
+    int rc = n ? on(context, s, n, prefix) : 0;
+    return rc ? rc : n > 0;
 }
 
-int agent_search_quote(const char *query, size_t bytes, bool any, struct base_buffer *out)
+int agent_search_terms(const char *query, size_t bytes, agent_search_term_fn *on, void *context)
 {
     int terms = 0;
     for (size_t i = 0; i < bytes;) {
@@ -67,11 +57,7 @@ int agent_search_quote(const char *query, size_t bytes, bool any, struct base_bu
             end = i;
             prefix = query[end - 1] == '*';
         }
-        int one = term_append(query + from, end - from, prefix,
-                              terms == 0 ? ""
-                              : any      ? " OR "
-                                         : " AND ",
-                              out);
+        int one = term_give(query + from, end - from, prefix, on, context);
         if (one < 0)
             return one;
         terms += one;
@@ -79,6 +65,31 @@ int agent_search_quote(const char *query, size_t bytes, bool any, struct base_bu
             return base_error_set(BASE_E_LIMIT, "a query of more than %d words", TERMS_MOST);
     }
     return terms;
+}
+
+struct expression {
+    struct base_buffer *out;
+    const char *between;
+    unsigned n;
+};
+
+static int term_append(void *context, const char *s, size_t n, bool prefix)
+{
+    struct expression *e = context;
+    int rc = base_buffer_puts(e->out, e->n++ ? e->between : "");
+    if (!rc)
+        rc = base_buffer_puts(e->out, "\"");
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = s[i] == '"'
+                 ? base_buffer_puts(e->out, "\"\"")
+                 : base_buffer_append(e->out, is_space((unsigned char)s[i]) ? " " : s + i, 1);
+    return rc ? rc : base_buffer_puts(e->out, prefix ? "\"*" : "\"");
+}
+
+int agent_search_quote(const char *query, size_t bytes, bool any, struct base_buffer *out)
+{
+    struct expression e = { .out = out, .between = any ? " OR " : " AND " };
+    return agent_search_terms(query, bytes, term_append, &e);
 }
 
 static json_t *text_of(sqlite3_stmt *q, int i)

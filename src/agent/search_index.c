@@ -1,4 +1,5 @@
-/* Making an index of documents: texts cut into passages, in an SQLite file with an FTS5 table.
+/* Making an index of documents: texts cut into passages, in an SQLite file with an FTS5 table, or
+ * (search_postgres.c) in PostgreSQL.
  *
  *   documents(id, path, record, title, bytes)           one row a document
  *   passages(title, text, path, record, line, byte)     FTS5; title and text are indexed
@@ -6,6 +7,7 @@
  * A passage ends where the text does: before a heading of Markdown, else after the last blank line,
  * line or word that the limit allows. line (from 1) and byte (from 0) say where it begins in its
  * document, so that the tool `read_file` can go on from there. */
+#include "agent/postgres.h"
 #include "agent/search.h"
 #include "agent/sqlite.h"
 #include "base/file.h"
@@ -26,31 +28,10 @@
 #define TITLE_MOST    200 /* bytes */
 
 struct maker {
-    sqlite3 *handle;
-    sqlite3_stmt *document, *passage;
+    struct agent_index_sink sink;
     struct agent_index_options options;
     struct agent_index_report *report;
 };
-
-static int fail(const struct maker *m, int code)
-{
-    const char *why = m->handle ? agent_sqlite.errmsg(m->handle) : "out of memory";
-    return base_error_set((code & 0xff) == SQLITE_NOMEM ? BASE_E_MEMORY : BASE_E_IO,
-                          "the index cannot be written: %s", why);
-}
-
-static int bind_text(sqlite3_stmt *q, int at, const char *s, size_t n)
-{
-    return s ? agent_sqlite.bind_text(q, at, s, (int)n, SQLITE_STATIC)
-             : agent_sqlite.bind_null(q, at);
-}
-
-static int insert(const struct maker *m, sqlite3_stmt *q)
-{
-    int code = agent_sqlite.step(q);
-    agent_sqlite.reset(q);
-    return code == SQLITE_DONE ? 0 : fail(m, code);
-}
 
 /* ---- one document ---- */
 
@@ -95,19 +76,14 @@ static int passage_add(struct maker *m, struct document *d, size_t from, size_t 
                       : base_strdup(d->title);
     if (!title)
         return BASE_E_MEMORY;
-    sqlite3_stmt *q = m->passage;
-    int code = bind_text(q, 1, title, strlen(title));
-    if (code == SQLITE_OK)
-        code = bind_text(q, 2, d->text + from, end - from);
-    if (code == SQLITE_OK)
-        code = bind_text(q, 3, d->path, strlen(d->path));
-    if (code == SQLITE_OK)
-        code = bind_text(q, 4, d->record, d->record ? strlen(d->record) : 0);
-    if (code == SQLITE_OK)
-        code = agent_sqlite.bind_int64(q, 5, (sqlite3_int64)d->line);
-    if (code == SQLITE_OK)
-        code = agent_sqlite.bind_int64(q, 6, (sqlite3_int64)from);
-    int rc = code == SQLITE_OK ? insert(m, q) : fail(m, code);
+    const struct agent_passage p = { .title = title,
+                                     .text = d->text + from,
+                                     .path = d->path,
+                                     .record = d->record,
+                                     .bytes = end - from,
+                                     .line = d->line,
+                                     .byte = from };
+    int rc = m->sink.passage(m->sink.context, &p);
     m->report->passages += !rc;
     base_free(title);
     return rc;
@@ -184,17 +160,9 @@ static int document_add(struct maker *m, struct document *d)
     int rc = document_cut(m, d);
     if (rc)
         return rc;
-    sqlite3_stmt *q = m->document;
-    int code = bind_text(q, 1, d->path, strlen(d->path));
-    if (code == SQLITE_OK)
-        code = bind_text(q, 2, d->record, d->record ? strlen(d->record) : 0);
-    if (code == SQLITE_OK)
-        code = bind_text(q, 3, d->title, strlen(d->title));
-    if (code == SQLITE_OK)
-        code = agent_sqlite.bind_int64(q, 4, (sqlite3_int64)d->bytes);
     m->report->documents++;
     m->report->bytes += d->bytes;
-    return code == SQLITE_OK ? insert(m, q) : fail(m, code);
+    return m->sink.document(m->sink.context, d->path, d->record, d->title, d->bytes);
 }
 
 /* ---- where they come from ---- */
@@ -349,7 +317,89 @@ static bool is_records(const char *path)
     return base_starts_with(path, "builtin:");
 }
 
-/* ---- the whole ---- */
+/* ---- an SQLite file ---- */
+
+struct file {
+    sqlite3 *handle;
+    sqlite3_stmt *document, *passage;
+    struct base_writer writer;
+};
+
+static int fail(const struct file *f, int code)
+{
+    const char *why = f->handle ? agent_sqlite.errmsg(f->handle) : "out of memory";
+    return base_error_set((code & 0xff) == SQLITE_NOMEM ? BASE_E_MEMORY : BASE_E_IO,
+                          "the index cannot be written: %s", why);
+}
+
+static int bind_text(sqlite3_stmt *q, int at, const char *s, size_t n)
+{
+    return s ? agent_sqlite.bind_text(q, at, s, (int)n, SQLITE_STATIC)
+             : agent_sqlite.bind_null(q, at);
+}
+
+static int insert(const struct file *f, sqlite3_stmt *q, int code)
+{
+    if (code == SQLITE_OK) {
+        code = agent_sqlite.step(q);
+        agent_sqlite.reset(q);
+    }
+    return code == SQLITE_DONE ? 0 : fail(f, code);
+}
+
+static int file_passage(void *context, const struct agent_passage *p)
+{
+    const struct file *f = context;
+    sqlite3_stmt *q = f->passage;
+    int code = bind_text(q, 1, p->title, strlen(p->title));
+    if (code == SQLITE_OK)
+        code = bind_text(q, 2, p->text, p->bytes);
+    if (code == SQLITE_OK)
+        code = bind_text(q, 3, p->path, strlen(p->path));
+    if (code == SQLITE_OK)
+        code = bind_text(q, 4, p->record, p->record ? strlen(p->record) : 0);
+    if (code == SQLITE_OK)
+        code = agent_sqlite.bind_int64(q, 5, (sqlite3_int64)p->line);
+    if (code == SQLITE_OK)
+        code = agent_sqlite.bind_int64(q, 6, (sqlite3_int64)p->byte);
+    return insert(f, q, code);
+}
+
+static int file_document(void *context, const char *path, const char *record, const char *title,
+                         size_t bytes)
+{
+    const struct file *f = context;
+    sqlite3_stmt *q = f->document;
+    int code = bind_text(q, 1, path, strlen(path));
+    if (code == SQLITE_OK)
+        code = bind_text(q, 2, record, record ? strlen(record) : 0);
+    if (code == SQLITE_OK)
+        code = bind_text(q, 3, title, strlen(title));
+    if (code == SQLITE_OK)
+        code = agent_sqlite.bind_int64(q, 4, (sqlite3_int64)bytes);
+    return insert(f, q, code);
+}
+
+static int file_end(void *context, int rc)
+{
+    struct file *f = context;
+    agent_sqlite.finalize(f->document);
+    agent_sqlite.finalize(f->passage);
+    if (!rc) {
+        int code = agent_sqlite.exec(f->handle,
+                                     "INSERT INTO passages(passages) VALUES('optimize'); COMMIT",
+                                     NULL, NULL, NULL);
+        rc = code == SQLITE_OK ? 0 : fail(f, code);
+    }
+    if (f->handle)
+        agent_sqlite.close_v2(f->handle);
+    if (rc)
+        base_writer_abort(&f->writer);
+    else
+        rc = base_writer_commit(&f->writer);
+    base_free(f);
+    return rc;
+}
 
 static int tokenizer_find(const char *name, const char **out)
 {
@@ -367,10 +417,11 @@ static int tokenizer_find(const char *name, const char **out)
                           name);
 }
 
-static int begin(struct maker *m, const char *path, const char *tokenizer)
+static int file_begin(struct file *f, const char *tokenizer)
 {
     int code = agent_sqlite.open_v2(
-        path, &m->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+        f->writer.temporary, &f->handle,
+        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     char *sql = base_format(
         "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA application_id = %d; "
         "PRAGMA user_version = %d; BEGIN; CREATE TABLE documents(id INTEGER PRIMARY KEY, path TEXT "
@@ -381,70 +432,70 @@ static int begin(struct maker *m, const char *path, const char *tokenizer)
     if (!sql)
         return BASE_E_MEMORY;
     if (code == SQLITE_OK)
-        code = agent_sqlite.exec(m->handle, sql, NULL, NULL, NULL);
+        code = agent_sqlite.exec(f->handle, sql, NULL, NULL, NULL);
     base_free(sql);
     if (code == SQLITE_OK)
         code = agent_sqlite.prepare_v2(
-            m->handle, "INSERT INTO documents(path, record, title, bytes) VALUES(?1, ?2, ?3, ?4)",
-            -1, &m->document, NULL);
+            f->handle, "INSERT INTO documents(path, record, title, bytes) VALUES(?1, ?2, ?3, ?4)",
+            -1, &f->document, NULL);
     if (code == SQLITE_OK)
-        code = agent_sqlite.prepare_v2(m->handle,
+        code = agent_sqlite.prepare_v2(f->handle,
                                        "INSERT INTO passages(title, text, path, record, line, "
                                        "byte) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-                                       -1, &m->passage, NULL);
-    return code == SQLITE_OK ? 0 : fail(m, code);
+                                       -1, &f->passage, NULL);
+    return code == SQLITE_OK ? 0 : fail(f, code);
 }
 
-static int end(struct maker *m, int rc)
+static int index_sqlite(const char *target, const char *tokenizer, struct agent_index_sink *out)
 {
-    agent_sqlite.finalize(m->document);
-    agent_sqlite.finalize(m->passage);
-    if (!rc) {
-        int code = agent_sqlite.exec(m->handle,
-                                     "INSERT INTO passages(passages) VALUES('optimize'); COMMIT",
-                                     NULL, NULL, NULL);
-        rc = code == SQLITE_OK ? 0 : fail(m, code);
+    const char *own = NULL;
+    int rc = tokenizer_find(tokenizer, &own);
+    if (!rc)
+        rc = agent_sqlite_load();
+    struct file *f = rc ? NULL : base_alloc_zero(1, sizeof *f);
+    if (!rc && !f)
+        rc = BASE_E_MEMORY;
+    if (!rc)
+        rc = base_writer_open(&f->writer, target);
+    if (rc) {
+        base_free(f);
+        return rc;
     }
-    if (m->handle)
-        agent_sqlite.close_v2(m->handle);
-    return rc;
+    if ((rc = file_begin(f, own)))
+        return file_end(f, rc);
+    *out = (struct agent_index_sink){ file_passage, file_document, file_end, f };
+    return 0;
 }
+
+/* ---- the whole ---- */
 
 int agent_index_make(const char *source, const char *target,
                      const struct agent_index_options *options, struct agent_index_report *report)
 {
     struct maker m = { .report = report };
-    struct base_writer w = { 0 };
-    const char *tokenizer = NULL;
     if (options)
         m.options = *options;
     m.options.field = m.options.field ? m.options.field : "text";
     m.options.passage = m.options.passage ? m.options.passage : PASSAGE_USUAL;
     *report = (struct agent_index_report){ .names = json_array() };
-    int rc = report->names ? tokenizer_find(m.options.tokenizer, &tokenizer) : BASE_E_MEMORY;
+    int rc = report->names ? 0 : BASE_E_MEMORY;
     if (!rc && (m.options.passage < 200 || m.options.passage > 100000))
         rc = base_error_set(BASE_E_ARGUMENT, "a passage of %zu bytes: expected 200 to 100,000",
                             m.options.passage);
     if (!rc)
-        rc = agent_sqlite_load();
-    if (!rc)
-        rc = base_writer_open(&w, target);
+        rc = agent_is_postgres(target) ? agent_index_postgres(target, m.options.tokenizer, &m.sink)
+                                       : index_sqlite(target, m.options.tokenizer, &m.sink);
     if (rc)
         goto out;
-    rc = begin(&m, w.temporary, tokenizer);
-    if (!rc && base_file_is_directory(source))
+    if (base_file_is_directory(source))
         rc = directory_add(&m, source, "", 0);
-    else if (!rc && is_records(source))
+    else if (is_records(source))
         rc = records_add(&m, source);
-    else if (!rc)
+    else
         rc = file_add(&m, source, base_path_name(source));
     if (!rc && report->passages == 0)
         rc = base_error_set(BASE_E_FORMAT, "%s: no text to index", source);
-    rc = end(&m, rc);
-    if (rc)
-        base_writer_abort(&w);
-    else
-        rc = base_writer_commit(&w);
+    rc = m.sink.end(m.sink.context, rc);
 out:
     if (rc) {
         json_decref(report->names);

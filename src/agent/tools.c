@@ -26,8 +26,9 @@ static void entry_free(struct agent_tool_entry *e)
 {
     if (!e)
         return;
-    const char *const strings[] = { e->tool.name,  e->tool.title,  e->tool.description,
-                                    e->tool.input, e->tool.output, e->tool.needs.exec };
+    const char *const strings[] = { e->tool.name,         e->tool.title,  e->tool.description,
+                                    e->tool.input,        e->tool.output, e->tool.needs.exec,
+                                    e->tool.needs.connect };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         base_free((char *)(uintptr_t)strings[i]);
     list_free(e->tool.needs.read);
@@ -124,16 +125,18 @@ int agent_tools_add(struct agent_tools *t, const struct agent_tool *tool)
     copy->open_world = tool->open_world;
     copy->prepare = tool->prepare;
     copy->run = tool->run;
+    copy->open = tool->open;
     copy->remote = tool->remote;
     copy->context = tool->context;
     copy->needs.read = copy->needs.write = NULL;
-    copy->needs.exec = NULL;
+    copy->needs.exec = copy->needs.connect = NULL;
     if ((rc = string_copy(&copy->name, tool->name)) ||
         (rc = string_copy(&copy->title, tool->title)) ||
         (rc = string_copy(&copy->description, tool->description ? tool->description : "")) ||
         (rc = string_copy(&copy->input, tool->input ? tool->input : "{\"type\": \"object\"}")) ||
         (rc = string_copy(&copy->output, tool->output)) ||
         (rc = string_copy(&copy->needs.exec, tool->needs.exec)) ||
+        (rc = string_copy(&copy->needs.connect, tool->needs.connect)) ||
         (rc = list_copy(&copy->needs.read, tool->needs.read)) ||
         (rc = list_copy(&copy->needs.write, tool->needs.write)) ||
         (rc = schema_compile(copy->name, "arguments", copy->input, &e->input, &e->arguments)) ||

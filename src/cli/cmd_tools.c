@@ -84,6 +84,7 @@ static const char *touches(const struct agent_capabilities *n)
 {
     return n->exec      ? "a program"
            : n->network ? "the network"
+           : n->connect ? "a database, reading"
            : n->write   ? "files, writing"
            : n->read    ? "files, reading"
                         : "nothing";
@@ -169,13 +170,13 @@ static int run_describe(int argc, char **argv)
         code = cli_fail(self);
     } else {
         const struct agent_capabilities *c = &tool->needs;
-        json_t *o = json_pack("{s:o, s:{s:o, s:o, s:b, s:s?, s:i, s:i, s:I, s:I}}", "definition",
-                              definition, "capabilities", "read", paths_json(c->read), "write",
-                              paths_json(c->write), "network", c->network, "exec", c->exec,
-                              "cpu_ms", (int)(c->cpu_ms ? c->cpu_ms : 2000), "wall_ms",
-                              (int)(c->wall_ms ? c->wall_ms : 10000), "memory_bytes",
-                              (json_int_t)(c->memory ? c->memory : 256u << 20), "output_bytes",
-                              (json_int_t)(c->output ? c->output : 1u << 20));
+        json_t *o = json_pack(
+            "{s:o, s:{s:o, s:o, s:b, s:s?, s:s?, s:i, s:i, s:I, s:I}}", "definition", definition,
+            "capabilities", "read", paths_json(c->read), "write", paths_json(c->write), "network",
+            c->network, "connect", c->connect, "exec", c->exec, "cpu_ms",
+            (int)(c->cpu_ms ? c->cpu_ms : 2000), "wall_ms", (int)(c->wall_ms ? c->wall_ms : 10000),
+            "memory_bytes", (json_int_t)(c->memory ? c->memory : 256u << 20), "output_bytes",
+            (json_int_t)(c->output ? c->output : 1u << 20));
         if (cli_common.json) {
             code = cli_print_json(self, o);
         } else {

@@ -20,15 +20,16 @@ struct cli_ground {
     "models below DIR, --store FILE list the runs of a store. --files DIR adds tools that read "   \
     "below DIR, --weather FILE "                                                                   \
     "a table to look weather up in (columns place and date; builtin:weather is one), --documents " \
-    "FILE the search in an index that `assay tools index` made, --database FILE the tools that "   \
-    "read an SQLite database."
+    "INDEX the search in an index that `assay tools index` made or in a table of PostgreSQL "      \
+    "(postgresql://HOST/DATABASE#TABLE), --database FILE the tools that read an SQLite file or a " \
+    "PostgreSQL database (postgresql://HOST/DATABASE)."
 /* Rows of a command's table of options; g is a struct cli_ground. */
 /* clang-format off */
 #define CLI_GROUND_OPTIONS(g)                                                                      \
     { "files", 0, CLI_STRING, &(g).builtin.files, "DIR", "Tools that read below this directory." }, \
     { "weather", 0, CLI_STRING, &(g).builtin.weather, "FILE", "A table for the weather tool." },   \
-    { "documents", 0, CLI_STRING, &(g).builtin.documents, "FILE", "An index for the search." },    \
-    { "database", 0, CLI_STRINGS, &(g).databases, "FILE", "An SQLite file to query." }, \
+    { "documents", 0, CLI_STRING, &(g).builtin.documents, "INDEX", "An index for the search." },   \
+    { "database", 0, CLI_STRINGS, &(g).databases, "FILE", "SQLite file or postgresql://." },       \
     { "data", 0, CLI_STRING, &(g).lab.data, "DIR", "Tables below it may be read and analysed." },\
     { "models", 0, CLI_STRING, &(g).lab.models, "DIR", "Models below it may be loaded by name." },\
     { "store", 0, CLI_STRING, &(g).lab.store, "FILE", "A store whose runs may be listed." }
