@@ -120,8 +120,11 @@ const char *mcp_client_version(const struct mcp_client *c);
 const json_t *mcp_client_offers(const struct mcp_client *c);
 /* One request; *result is new. params (may be NULL) is taken over. BASE_E_FORMAT: the server's
  * error, "CODE: message"; BASE_E_IO: it died or did not answer in time; BASE_E_LIMIT: a message
- * beyond 64 MiB. After BASE_E_IO of a program every later request fails. A result that asks for
- * input (2026-07-28) is answered by `asked` and the request made again, ten times at most. */
+ * beyond 64 MiB; BASE_E_INTERRUPTED: Ctrl-C. A server that is told that its answer is waited for no
+ * longer may be asked again; after a program has ended, or does not read what it is sent, every
+ * later request is BASE_E_IO. A result that asks for input (2026-07-28) is answered by `asked` and
+ * the request made again, ten times at most. May be called from several threads: requests are made
+ * one after the other. Not from `asked` or `told`. */
 int mcp_client_request(struct mcp_client *c, const char *method, json_t *params, json_t **result);
 /* All pages of KEY/list ("tools", "prompts", "resources", "resourceTemplates") as one new array.
  * Over HTTP of 2026-07-28 tools with header annotations that break the rules are left out. */

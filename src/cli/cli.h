@@ -141,6 +141,8 @@ int cli_parse_ids(const char *text, int32_t **ids, size_t *n);
     X("Tools", mcp_serve)                                                                          \
     X("Tools", mcp_list)                                                                           \
     X("Tools", mcp_call)                                                                           \
+    X("Tools", mcp_read)                                                                           \
+    X("Tools", mcp_prompt)                                                                         \
     X("Tools", schema_validate)                                                                    \
     X("Tools", schema_test_suite)                                                                  \
     X("Measure speed", bench)                                                                      \

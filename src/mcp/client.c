@@ -432,7 +432,7 @@ static int tools_sift(struct mcp_client *c, json_t *tools)
     json_t *all = json_object();
     int rc = all ? 0 : BASE_E_MEMORY;
     for (size_t i = 0; i < json_array_size(tools) && !rc;) {
-        const json_t *tool = json_array_get(tools, i);
+        json_t *tool = json_incref(json_array_get(tools, i)); /* it may be taken out */
         const char *name = json_string_value(json_object_get(tool, "name"));
         json_t *map = NULL;
         rc = mcp_header_map(json_object_get(tool, "inputSchema"), &map);
@@ -446,6 +446,7 @@ static int tools_sift(struct mcp_client *c, json_t *tools)
         if (!rc && name && json_object_set(all, name, map))
             rc = BASE_E_MEMORY;
         json_decref(map);
+        json_decref(tool);
     }
     if (rc) {
         json_decref(all);
@@ -563,6 +564,7 @@ void mcp_client_close(struct mcp_client *c)
     json_decref(c->offers);
     json_decref(c->can);
     json_decref(c->headers);
+    mcp_remotes_free(c->remotes);
     base_free(c->name);
     base_free((char *)(uintptr_t)c->o.log);
     pthread_mutex_destroy(&c->lock);

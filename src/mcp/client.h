@@ -16,6 +16,7 @@
 #include "base/buffer.h"
 #include <assay/mcp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define MCP_META         "io.modelcontextprotocol/"
 #define MCP_MESSAGE_MOST ((size_t)64 << 20)
@@ -71,7 +72,9 @@ struct mcp_client {
     bool session_lost;       /* HTTP: the server knows our session no more */
     bool refused;            /* the last failure was the server's no, not a lost line */
     bool timed_out;
-    bool tools_changed; /* it has said so since the list was last asked for */
+    atomic_bool tools_changed;  /* it has said so since the list was last asked for */
+    atomic_bool tools_doubted;  /* and one was found that is not what it was */
+    struct mcp_remote *remotes; /* of our own sets of tools */
 };
 
 double mcp_now(void); /* monotonic seconds */
@@ -90,6 +93,8 @@ int mcp_client_ask(struct mcp_client *c, const char *method, const json_t *param
  * BASE_E_FORMAT: it does not fit the form; or the form is none. */
 int mcp_form_complete(const json_t *params, json_t *result);
 
+struct mcp_remote;
+void mcp_remotes_free(struct mcp_remote *r);
 int mcp_client_stdio_open(struct mcp_client *c, const char *command);
 int mcp_client_http_open(struct mcp_client *c, const char *url, const char *token);
 

@@ -284,10 +284,8 @@ static int stdio_exchange(struct mcp_client *c, struct mcp_exchange *x)
             if (poll(&fd, 1, mcp_exchange_wait(x)) > 0)
                 rc = take_in(c, l);
         }
-        if (rc == BASE_E_INTERRUPTED || (rc && c->timed_out)) {
+        if (rc == BASE_E_INTERRUPTED || (rc && c->timed_out))
             call_off(c, l, x);
-            c->broken |= c->timed_out;
-        }
     }
     return rc;
 }

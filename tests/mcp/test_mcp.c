@@ -337,7 +337,7 @@ static void client_and_server(void **state)
                             "assay");
         json_t *tools = NULL, *result = NULL;
         assert_int_equal(mcp_client_list(c, "tools", &tools), 0);
-        assert_int_equal(json_array_size(tools), 1);
+        assert_true(json_array_size(tools) > 1);
         json_decref(tools);
         assert_int_equal(mcp_client_request(c, "tools/call",
                                             json_pack("{s:s, s:{s:s}}", "name", "calculator",
