@@ -149,6 +149,6 @@ static int run_serve(int argc, char **argv)
     agent_gate_free(gate);
     agent_audit_close(audit);
     agent_policy_free(policy);
-    agent_tools_free(tools);
+    cli_ground_close(&ground, tools);
     return code;
 }

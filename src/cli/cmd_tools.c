@@ -129,13 +129,16 @@ static int run_list(int argc, char **argv)
             const struct agent_tool *tool = agent_tools_at(tools, i);
             cli_table_add(&t, "%s", tool->name);
             cli_table_add(&t, "%s", touches(&tool->needs));
-            cli_table_add(&t, "%s", tool->description);
+            struct base_buffer shown = { 0 }; /* a server may have written it */
+            cli_append_visible(&shown, tool->description, strlen(tool->description), 0);
+            cli_table_add(&t, "%s", shown.data ? shown.data : "");
+            base_buffer_free(&shown);
         }
         struct base_buffer b = { 0 };
         rc = cli_table_append(&b, &t);
         code = cli_print_text(self, &b, rc);
     }
-    agent_tools_free(tools);
+    cli_ground_close(&a.ground, tools);
     return code;
 }
 
@@ -188,7 +191,7 @@ static int run_describe(int argc, char **argv)
             code = cli_print_text(self, &b, rc);
         }
     }
-    agent_tools_free(tools);
+    cli_ground_close(&a.ground, tools);
     return code;
 }
 
@@ -273,7 +276,7 @@ static int run_call(int argc, char **argv)
     agent_gate_free(gate);
     agent_audit_close(audit);
     agent_policy_free(policy);
-    agent_tools_free(tools);
+    cli_ground_close(&a.ground, tools);
     json_decref(arguments);
     return code;
 }

@@ -3,6 +3,7 @@
 #ifndef CLI_GROUND_H
 #define CLI_GROUND_H
 #include "cli/cli.h"
+#include <assay/mcp.h>
 #include <assay/tool.h>
 
 struct cli_ground {
@@ -10,6 +11,9 @@ struct cli_ground {
     struct cli_strings databases;
     bool several; /* the command has a use for more than one database */
     struct agent_lab_options lab;
+    struct cli_strings servers; /* whose tools are added: commands or addresses */
+    const char *pins, *server_token;
+    struct mcp_client **clients; /* of them; cli_ground_close */
 };
 /* For the details of a command. */
 #define CLI_GROUND_DETAILS                                                                         \
@@ -22,7 +26,9 @@ struct cli_ground {
     "a table to look weather up in (columns place and date; builtin:weather is one), --documents " \
     "INDEX the search in an index that `assay tools index` made or in a table of PostgreSQL "      \
     "(postgresql://HOST/DATABASE#TABLE), --database FILE the tools that read an SQLite file or a " \
-    "PostgreSQL database (postgresql://HOST/DATABASE)."
+    "PostgreSQL database (postgresql://HOST/DATABASE). --mcp SERVER adds the tools of an MCP "     \
+    "server, a command or an address, and --pins FILE refuses those that are no longer what they " \
+    "were when they were first seen."
 /* Rows of a command's table of options; g is a struct cli_ground. */
 /* clang-format off */
 #define CLI_GROUND_OPTIONS(g)                                                                      \
@@ -32,10 +38,16 @@ struct cli_ground {
     { "database", 0, CLI_STRINGS, &(g).databases, "FILE", "SQLite file or postgresql://." },       \
     { "data", 0, CLI_STRING, &(g).lab.data, "DIR", "Tables below it may be read and analysed." },\
     { "models", 0, CLI_STRING, &(g).lab.models, "DIR", "Models below it may be loaded by name." },\
-    { "store", 0, CLI_STRING, &(g).lab.store, "FILE", "A store whose runs may be listed." }
+    { "store", 0, CLI_STRING, &(g).lab.store, "FILE", "A store whose runs may be listed." },       \
+    { "mcp", 0, CLI_STRINGS, &(g).servers, "SERVER", "Add the tools of an MCP server." },          \
+    { "mcp-token-env", 0, CLI_STRING, &(g).server_token, "NAME",                                   \
+      "Variable with the bearer token for the one --mcp address." },                               \
+    { "pins", 0, CLI_STRING, &(g).pins, "FILE", "Hashes of what those tools say of themselves." }
 /* clang-format on */
 
-/* The tools that stand on g, whose strings must live as long as they; agent_tools_free. On failure
- * *out is NULL, with a message. */
-int cli_ground_open(const struct cli_ground *g, struct agent_tools **out);
+/* The tools that stand on g, whose strings must live as long as they. On failure *out is NULL, with
+ * a message. */
+int cli_ground_open(struct cli_ground *g, struct agent_tools **out);
+/* Frees the tools (NULL is fine) and ends what they were asked from. */
+void cli_ground_close(struct cli_ground *g, struct agent_tools *tools);
 #endif
