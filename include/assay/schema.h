@@ -21,8 +21,11 @@ struct agent_schema_options {
     size_t n_documents;
     const char *base; /* URI of the schema itself where it has no "$id"; NULL = none */
     bool unchecked;   /* do not hold the schema itself against its meta-schema */
-    unsigned depth;   /* most schemas inside one another while an instance is checked; 0 = 512 */
-    uint64_t steps;   /* most schemas applied to one instance, 0 = 10 million */
+    /* For many schemas: what agent_schema_compile_meta made, which a schema without "$schema" is
+     * then held against instead of a meta-schema compiled for it alone. NULL = none. */
+    const struct agent_schema *meta;
+    unsigned depth; /* most schemas inside one another while an instance is checked; 0 = 512 */
+    uint64_t steps; /* most schemas applied to one instance, 0 = 10 million */
 };
 /* Compiles; takes its own references of the schema and the documents, which must not change while
  * *out lives. name is for messages ("tool weather"). options NULL = all zero.
@@ -31,6 +34,8 @@ struct agent_schema_options {
  * document that was not given. The message names the place as a JSON pointer. */
 int agent_schema_compile(struct agent_schema **out, json_t *schema, const char *name,
                          const struct agent_schema_options *options);
+/* The meta-schema of draft 2020-12. */
+int agent_schema_compile_meta(struct agent_schema **out);
 void agent_schema_free(struct agent_schema *s); /* NULL is fine */
 
 /* 1: valid. 0: not; *errors (may be NULL) becomes a new array of at most 32 objects

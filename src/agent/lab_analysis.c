@@ -121,8 +121,8 @@ int lab_run_analysis(const struct agent_tool *tool, const json_t *arguments, jso
         return rc;
     struct lab_analysis a = { .arguments = arguments,
                               .level = lab_number(arguments, "level", 0.95),
-                              .out =
-                                  json_pack("{s:s, s:s}", "analysis", k->name, "title", k->title) };
+                              .out = json_pack("{s:s, s:s, s:s}", "analysis", k->name, "title",
+                                               k->title, "summary", "") };
     rc = a.out ? lab_frame_open(&a.frame, tool, arguments) : BASE_E_MEMORY;
     if (a.out)
         json_object_set_new(a.out, "level", json_real(a.level));

@@ -50,9 +50,10 @@ static json_t *method_json(const struct eval_perplexity_report *report, int k)
         return json_pack("{s:s, s:n, s:n, s:s}", "method", method_names[k], "perplexity",
                          "interval", "note", r->missing);
     struct stats_interval none = { NAN, NAN };
-    return json_pack("{s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:I, s:o}", "method",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:I, s:o}", "method",
                      method_names[k], "perplexity", base_json_number(r->ppl), "interval",
-                     lab_interval(r->has_interval ? r->bootstrap : none), "unit",
+                     lab_interval(r->has_interval ? r->bootstrap : none), "delta_interval",
+                     lab_interval(r->has_interval ? r->delta : none), "unit",
                      r->has_interval ? json_string(r->unit) : json_null(), "units",
                      (json_int_t)r->units, "nll", base_json_number(r->nll), "bits_per_byte",
                      base_json_number(r->bits_per_byte), "word_perplexity",

@@ -677,21 +677,12 @@ static int compile_node(struct agent_schema *s, struct node *n)
 
 /* ---- the whole ---- */
 
-/* The schema against the meta-schema that its "$schema" names. */
-static int check_itself(const struct agent_schema *s, const json_t *schema,
-                        const struct agent_schema_options *o)
+/* The message for what the meta-schema says against a schema. */
+static int held_against(const struct agent_schema *s, const struct agent_schema *meta,
+                        const json_t *schema)
 {
-    const char *name = json_string_value(json_object_get(schema, "$schema"));
-    char *uri = agent_uri_resolve(NULL, name ? name : DIALECT_2020);
-    json_t *meta = uri ? document_find(s, uri) : NULL, *errors = NULL;
-    struct agent_schema *compiled = NULL;
-    struct agent_schema_options options = { .documents = o ? o->documents : NULL,
-                                            .n_documents = o ? o->n_documents : 0,
-                                            .unchecked = true };
-    int rc = BASE_E_MEMORY;
-    if (!meta || (rc = agent_schema_compile(&compiled, meta, s->name, &options)))
-        goto out;
-    rc = agent_schema_check(compiled, schema, &errors);
+    json_t *errors = NULL;
+    int rc = agent_schema_check(meta, schema, &errors);
     if (rc == 1) {
         rc = 0;
     } else if (rc == 0) {
@@ -701,11 +692,39 @@ static int check_itself(const struct agent_schema *s, const json_t *schema,
         rc = base_error_set(BASE_E_FORMAT, "%s: schema#%s: not a valid schema: %s", s->name,
                             at ? at : "", message ? message : "");
     }
-out:
+    json_decref(errors);
+    return rc;
+}
+
+/* The schema against the meta-schema that its "$schema" names. */
+static int check_itself(const struct agent_schema *s, const json_t *schema,
+                        const struct agent_schema_options *o)
+{
+    const char *name = json_string_value(json_object_get(schema, "$schema"));
+    if (!name && o && o->meta)
+        return held_against(s, o->meta, schema);
+    char *uri = agent_uri_resolve(NULL, name ? name : DIALECT_2020);
+    json_t *meta = uri ? document_find(s, uri) : NULL;
+    struct agent_schema *compiled = NULL;
+    struct agent_schema_options options = { .documents = o ? o->documents : NULL,
+                                            .n_documents = o ? o->n_documents : 0,
+                                            .unchecked = true };
+    int rc = meta ? agent_schema_compile(&compiled, meta, s->name, &options) : BASE_E_MEMORY;
+    if (!rc)
+        rc = held_against(s, compiled, schema);
     base_free(uri);
     json_decref(meta);
-    json_decref(errors);
     agent_schema_free(compiled);
+    return rc;
+}
+
+int agent_schema_compile_meta(struct agent_schema **out)
+{
+    static const struct agent_schema_options unchecked = { .unchecked = true };
+    const struct agent_schema nothing = { 0 };
+    json_t *meta = document_find(&nothing, DIALECT_2020);
+    int rc = meta ? agent_schema_compile(out, meta, "meta-schema", &unchecked) : BASE_E_MEMORY;
+    json_decref(meta);
     return rc;
 }
 

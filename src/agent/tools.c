@@ -8,6 +8,7 @@
 struct agent_tools {
     struct agent_tool_entry **at; /* by name */
     size_t n;
+    struct agent_schema *meta; /* what their schemas are held against; made with the first */
 };
 
 int agent_tools_make(struct agent_tools **out)
@@ -47,6 +48,7 @@ void agent_tools_free(struct agent_tools *t)
     for (size_t i = 0; i < t->n; i++)
         entry_free(t->at[i]);
     base_free(t->at);
+    agent_schema_free(t->meta);
     base_free(t);
 }
 
@@ -93,13 +95,17 @@ static size_t lower_bound(const struct agent_tools *t, const char *name)
     return low;
 }
 
-static int schema_compile(const char *tool, const char *what, const char *text, json_t **json,
-                          struct agent_schema **schema)
+static int schema_compile(struct agent_tools *t, const char *tool, const char *what,
+                          const char *text, json_t **json, struct agent_schema **schema)
 {
+    struct agent_schema_options options = { 0 };
     char *name = base_format("tool %s: %s", tool, what);
     int rc = name ? base_json_parse_wire(json, text, strlen(text), 0, name) : BASE_E_MEMORY;
+    if (!rc && !t->meta)
+        rc = agent_schema_compile_meta(&t->meta);
+    options.meta = t->meta;
     if (!rc)
-        rc = agent_schema_compile(schema, *json, name, NULL);
+        rc = agent_schema_compile(schema, *json, name, &options);
     base_free(name);
     return rc;
 }
@@ -139,9 +145,9 @@ int agent_tools_add(struct agent_tools *t, const struct agent_tool *tool)
         (rc = string_copy(&copy->needs.connect, tool->needs.connect)) ||
         (rc = list_copy(&copy->needs.read, tool->needs.read)) ||
         (rc = list_copy(&copy->needs.write, tool->needs.write)) ||
-        (rc = schema_compile(copy->name, "arguments", copy->input, &e->input, &e->arguments)) ||
+        (rc = schema_compile(t, copy->name, "arguments", copy->input, &e->input, &e->arguments)) ||
         (copy->output &&
-         (rc = schema_compile(copy->name, "result", copy->output, &e->output, &e->result))))
+         (rc = schema_compile(t, copy->name, "result", copy->output, &e->output, &e->result))))
         goto out;
     const char *type = json_string_value(json_object_get(e->input, "type"));
     if (!type || strcmp(type, "object") != 0) {

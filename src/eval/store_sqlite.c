@@ -2,6 +2,7 @@
  *
  * WAL lets readers go on while one process writes; a second writer waits. `synchronous = NORMAL` is
  * safe with WAL: a power cut may lose the last transaction, never the file. */
+#include "base/buffer.h"
 #include "base/file.h"
 #include "base/library.h"
 #include "base/memory.h"
@@ -9,6 +10,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define WAIT_MS 60000 /* an import of millions of samples holds the lock for seconds */
@@ -220,6 +222,39 @@ static int make_parent(const char *path)
     return rc;
 }
 
+/* A store in WAL mode wants to make FILE-shm before it can be read. Where it may not (a read-only
+ * disk, a sandbox) and no FILE-wal holds changes, the file is whole, and may be read as immutable.
+ */
+static int reopen_immutable(struct eval_store *s, const char *path)
+{
+    struct base_buffer uri = { 0 };
+    char *wal = base_format("%s-wal", path);
+    struct stat info;
+    bool changes = wal && stat(wal, &info) == 0 && info.st_size > 0;
+    int rc = wal ? base_buffer_puts(&uri, "file:") : BASE_E_MEMORY;
+    for (const unsigned char *p = (const unsigned char *)path; *p && !rc; p++)
+        rc = base_buffer_printf(&uri, strchr("%?#", *p) ? "%%%02x" : "%c", *p);
+    if (!rc)
+        rc = base_buffer_puts(&uri, "?mode=ro&immutable=1");
+    if (!rc && changes)
+        rc = base_error_set(BASE_E_IO,
+                            "%s: cannot be read now: another program writes to it, and this one "
+                            "may not join in",
+                            s->name);
+    if (!rc) {
+        sqlite3 *handle = NULL;
+        sqlite.close_v2(s->handle);
+        s->handle = NULL;
+        int code = sqlite.open_v2(
+            uri.data, &handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+        s->handle = handle;
+        rc = code == SQLITE_OK ? 0 : fail(s, code);
+    }
+    base_free(wal);
+    base_buffer_free(&uri);
+    return rc;
+}
+
 int store_sqlite_open(struct eval_store *s, const char *path, enum eval_store_mode mode)
 {
     sqlite3 *handle = NULL;
@@ -249,6 +284,12 @@ int store_sqlite_open(struct eval_store *s, const char *path, enum eval_store_mo
                                             "PRAGMA synchronous = NORMAL",
                                             "PRAGMA mmap_size = 1073741824",
                                             "PRAGMA cache_size = -16384" };
+    if (mode == EVAL_STORE_READ) {
+        rc = query(s, "SELECT 1 FROM sqlite_master LIMIT 1", NULL, 0, NULL, NULL);
+        int code = rc ? sqlite.extended_errcode(handle) & 0xff : SQLITE_OK;
+        if (code == SQLITE_READONLY || code == SQLITE_CANTOPEN || code == SQLITE_PERM)
+            rc = reopen_immutable(s, path);
+    }
     for (size_t i = 0; i < sizeof settings / sizeof *settings && rc == 0; i++)
         rc = query(s, settings[i], NULL, 0, NULL, NULL);
     if (rc == 0 && mode == EVAL_STORE_WRITE)
