@@ -562,3 +562,11 @@ void data_table_close(struct data_table *t)
     data_records_close(t->records);
     base_free(t);
 }
+
+int data_error_in(int rc, const char *path)
+{
+    const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
+    const bool of_rows =
+        rc == BASE_E_ARGUMENT || rc == BASE_E_FORMAT || rc == BASE_E_NUMERIC || rc == BASE_E_LIMIT;
+    return of_rows && !strstr(base_error_message(), name) ? base_error_prefix(rc, "%s", name) : rc;
+}

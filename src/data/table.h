@@ -66,6 +66,10 @@ int data_table_split_line(struct data_table *t);
 
 /* The format that a file's name stands for (without .gz, .bz2, .zst), or DATA_FORMAT_AUTO. */
 enum data_format data_format_of_name(const char *path);
+/* rc, with the file named at the front of a message about its rows that names it nowhere (as
+ * "stratum x has a single row"). Other failures (input and output, memory, an interruption) are
+ * left as they are; so is 0. */
+int data_error_in(int rc, const char *path);
 /* Offset of the first byte that is not UTF-8, or n; quick over ASCII. */
 size_t data_utf8_invalid(const char *bytes, size_t n);
 #endif

@@ -4,6 +4,7 @@
  * rows that fall into it counts as the chance event it is; so is a condition, and so is having a
  * value (skip_missing). */
 #include "base/memory.h"
+#include "data/table.h"
 #include "sampling/design.h"
 #include <assay/sampling.h>
 #include <math.h>
@@ -225,7 +226,9 @@ int sampling_estimate(struct sampling_estimates *out, const char *path,
     size_t over = 0, *variable = NULL, *by = NULL;
     *out = (struct sampling_estimates){ 0 };
     int rc = check_options(o);
-    if (rc || (rc = sampling_survey_open(&s, path, table, &o->design)))
+    if (rc)
+        return rc;
+    if ((rc = sampling_survey_open(&s, path, table, &o->design)))
         goto out;
     variable = base_alloc(o->n_variables, sizeof *variable);
     by = base_alloc(o->n_by, sizeof *by);
@@ -280,7 +283,7 @@ out:
     sampling_survey_close(&s);
     if (rc)
         sampling_estimates_free(out);
-    return rc;
+    return data_error_in(rc, path);
 }
 
 void sampling_estimates_free(struct sampling_estimates *e)

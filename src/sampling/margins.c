@@ -6,6 +6,7 @@
  * of the rows with a value that the population has. */
 #include "base/hash.h"
 #include "base/memory.h"
+#include "data/table.h"
 #include "sampling/design.h"
 #include "stats/distribution.h"
 #include <math.h>
@@ -36,7 +37,8 @@ static int tally_add(struct tally *t, uint32_t code, double units)
 }
 
 /* Counts the population; column [n_by] are places in p. */
-static int count_population(struct sampling_columns *p, const size_t *column, size_t count,
+static int count_population(struct sampling_columns *p, const char *population,
+                            const size_t *column, size_t count,
                             const struct sampling_margins_options *o, struct tally *tally,
                             struct sampling_margins *out, double *units)
 {
@@ -61,7 +63,7 @@ static int count_population(struct sampling_columns *p, const size_t *column, si
             return rc;
     }
     if (rc == 0 && !(*units > 0))
-        rc = base_error_set(BASE_E_FORMAT, "the population has no rows");
+        rc = base_error_set(BASE_E_FORMAT, "%s: the population has no rows", population);
     return rc;
 }
 
@@ -197,12 +199,13 @@ int sampling_margins(struct sampling_margins *out, const char *sample, const cha
     }
     if (rc == 0 && o->count)
         rc = sampling_columns_want(&p, o->count, false, &count);
-    if (rc || (rc = count_population(&p, in_population, count, o, tally, out, &units)) ||
+    if (rc ||
+        (rc = count_population(&p, population, in_population, count, o, tally, out, &units)) ||
         (rc = sampling_columns_read(&s.columns)))
         goto out;
     if (o->fpc)
         s.population = units;
-    if ((rc = sampling_survey_build(&s, &o->design)))
+    if ((rc = data_error_in(sampling_survey_build(&s, &o->design), sample)))
         goto out;
     const size_t n = s.columns.rows;
     t.in = base_alloc(n, 1);

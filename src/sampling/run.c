@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "data/table.h"
 #include "sampling/run.h"
 #include <errno.h>
 #include <math.h>
@@ -560,7 +561,7 @@ int sampling_run(const struct sampling_options *o, const char *path,
          : o->method == SAMPLING_SNOWBALL
              ? sampling_run_referral(o, in.path, &in.table, sink, report)
              : run_two_passes(o, in.path, &in.table, &out);
-    rc = sampling_input_close(&in, rc);
+    rc = sampling_input_close(&in, data_error_in(rc, in.path));
 out:
     base_buffer_free(&out.text);
     if (rc)

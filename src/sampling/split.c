@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "data/table.h"
 #include "sampling/run.h"
 #include <math.h>
 #include <stdlib.h>
@@ -413,7 +414,9 @@ int sampling_split_make(struct sampling_split *out, const char *path,
     struct base_rng rng = base_rng_make(o->seed, BASE_RNG_FOLD, 0);
     *out = (struct sampling_split){ 0 };
     int rc = check(o);
-    if (rc || (rc = read_rows(&r, path, table, o)))
+    if (rc)
+        return rc;
+    if ((rc = read_rows(&r, path, table, o)))
         goto out;
     s.rows = r.n;
     s.part = base_alloc(r.n, sizeof *s.part);
@@ -424,8 +427,9 @@ int sampling_split_make(struct sampling_split *out, const char *path,
         goto out;
     }
     if (o->folds > (o->group ? r.n_codes : r.n)) {
-        rc = base_error_set(BASE_E_ARGUMENT, "%llu folds of %llu %s", (ull)o->folds,
-                            (ull)(o->group ? r.n_codes : r.n), o->group ? "groups" : "rows");
+        rc = base_error_set(BASE_E_ARGUMENT, "%llu folds are asked for, but there are only %llu %s",
+                            (ull)o->folds, (ull)(o->group ? r.n_codes : r.n),
+                            o->group ? "groups" : "rows");
         goto out;
     }
     for (uint64_t i = 0; i < r.n; i++) {
@@ -451,7 +455,7 @@ out:
         sampling_split_free(&s);
     else
         *out = s;
-    return rc;
+    return data_error_in(rc, path);
 }
 
 /* ---- rows with their part ---- */
