@@ -425,7 +425,11 @@ int sampling_size(const struct sampling_options *o, uint64_t N, const char *unit
         if (!(o->frac > 0) || (o->frac > 1 && !o->replace))
             return base_error_set(BASE_E_ARGUMENT,
                                   "say how many to take: -n, or --frac between 0 and 1");
-        *n = (uint64_t)floor(o->frac * (double)N + 0.5);
+        double wish = floor(o->frac * (double)N + 0.5);
+        if (wish >= 0x1p63)
+            return base_error_set(BASE_E_ARGUMENT, "--frac %g of %llu %s: more draws than 2^63",
+                                  o->frac, (unsigned long long)N, units);
+        *n = (uint64_t)wish;
     }
     if (*n == 0)
         return base_error_set(BASE_E_ARGUMENT, "%g of %llu %s is none: a larger --frac, or -n",

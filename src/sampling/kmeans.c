@@ -52,6 +52,10 @@ int sampling_kmeans(struct base_rng *rng, const double *x, size_t N, size_t p, s
     for (size_t c = 0; c < k; c++) {
         double sum = 0;
         size_t chosen = 0;
+        if (base_interrupted()) {
+            rc = base_error_set(BASE_E_INTERRUPTED, "interrupted");
+            goto out;
+        }
         for (size_t i = 0; i < N; i++)
             sum += c ? near[i] : 1;
         double u = base_rng_uniform(rng) * sum;

@@ -31,14 +31,19 @@ const char *const sampling_pps_names[SAMPLING_PPS_METHODS] = { "systematic", "br
 int sampling_inclusion(const double *x, size_t N, uint64_t n, double *pi)
 {
     size_t positive = 0;
+    double total = 0;
     for (size_t i = 0; i < N; i++) {
         if (!(x[i] >= 0) || !isfinite(x[i]))
             return base_error_set(BASE_E_ARGUMENT,
                                   "size %g of unit %zu: sizes must be finite and not negative",
                                   x[i], i + 1);
         positive += x[i] > 0;
+        total += x[i];
         pi[i] = -1; /* not certain */
     }
+    if (!isfinite(total * (double)n)) /* below, sizes are multiplied with up to n */
+        return base_error_set(BASE_E_ARGUMENT,
+                              "the sizes add up to %g: divide them all by the same number", total);
     if (n > positive)
         return base_error_set(BASE_E_ARGUMENT,
                               "%llu units are asked for, but only %zu have a positive size",

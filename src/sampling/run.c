@@ -137,6 +137,9 @@ static int check(const struct sampling_options *o)
         missing = !o->id || !o->referrer ? "--id COLUMN and --referrer COLUMN"
                   : !o->n && !o->n_seeds ? "-n (seeds at random) or --start ID"
                                          : NULL;
+        if (!missing && o->size && (o->n_seeds ? o->n_seeds : o->n) > o->size)
+            return base_error_set(BASE_E_ARGUMENT, "--stop-at %llu is below the %llu seeds",
+                                  (ull)o->size, (ull)(o->n_seeds ? o->n_seeds : o->n));
         break;
     case SAMPLING_BALANCED:
         missing = !o->n_on ? "--on COLUMNS to balance on" : amount ? NULL : "-n or --frac";
@@ -353,6 +356,14 @@ static int run_reservoir(struct sampling_source *s, struct output *out)
                 break;
             if (weight < 0) {
                 rc = base_error_set(BASE_E_FORMAT, "%s: column %s is negative (%g)",
+                                    data_table_place(s->table), o->weights, weight);
+                break;
+            }
+            /* an exponential of mean 1 over the weight must be a number, not 0 or infinity */
+            if (weight > 0 && (weight < 1e-290 || weight > 1e290)) {
+                rc = base_error_set(BASE_E_FORMAT,
+                                    "%s: column %s: weight %g: between 1e-290 and 1e290; multiply "
+                                    "them all with the same number",
                                     data_table_place(s->table), o->weights, weight);
                 break;
             }

@@ -41,6 +41,7 @@ static int ascending(const void *a, const void *b)
 
 static int check(const double *weight, size_t N, uint64_t n, size_t *positive)
 {
+    double total = 0;
     *positive = 0;
     for (size_t i = 0; i < N; i++) {
         if (!(weight[i] >= 0) || !isfinite(weight[i]))
@@ -48,7 +49,11 @@ static int check(const double *weight, size_t N, uint64_t n, size_t *positive)
                                   "weight %g of unit %zu: weights must be finite and not negative",
                                   weight[i], i + 1);
         *positive += weight[i] > 0;
+        total += weight[i];
     }
+    if (!isfinite(total))
+        return base_error_set(
+            BASE_E_ARGUMENT, "the weights add up to %g: divide them all by the same number", total);
     if (n > *positive)
         return base_error_set(BASE_E_ARGUMENT,
                               "%llu units are asked for, but only %zu have a positive weight",

@@ -3,12 +3,14 @@
  * reason. Conditions. Splits have scikit-learn's sizes. */
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/rng.h"
 #include <assay/sampling.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "law.h"
 #include "support.h"
@@ -436,6 +438,43 @@ static void refusals(void **state)
     refuse(O(.method = SAMPLING_RANDOM, .n = 3, .where = "zz > 3"), "no column \"zz\"");
     refuse(O(.method = SAMPLING_RANDOM, .n = 3, .where = "id > 3"), ":2: column id");
     refuse(O(.method = SAMPLING_BERNOULLI, .frac = 1.5), "between 0 and 1");
+    refuse(O(.method = SAMPLING_RANDOM, .frac = 1e300, .replace = true), "more draws than");
+    static const char *const start[] = { "a", "f", "c" };
+    refuse(O(.method = SAMPLING_SNOWBALL, .id = "id", .referrer = "by", .n = 3, .size = 2),
+           "--stop-at 2 is below the 3 seeds");
+    refuse(O(.method = SAMPLING_SNOWBALL, .id = "id", .referrer = "by", .seeds = start,
+             .n_seeds = 3, .size = 2),
+           "--stop-at 2 is below the 3 seeds");
+    /* what comes from the rows says which file */
+    refuse(O(.method = SAMPLING_RANDOM, .n = 13), table_path);
+    refuse(O(.method = SAMPLING_CLUSTER, .n = 6, .cluster = "c"), table_path);
+    refuse(O(.method = SAMPLING_STRATIFIED, .n = 6, .by = id, .n_by = 1), table_path);
+}
+
+/* Sizes that no sum can hold, and weights whose ranks no double can: refused, where they once made
+ * everything certain. */
+static void extreme_weights(void **state)
+{
+    (void)state;
+    static const double huge[] = { 1e308, 1e308, 1e308, 1 };
+    struct base_rng rng = base_rng_make(1, BASE_RNG_ROWS, 0);
+    double pi[4];
+    uint64_t drawn[4];
+    bool exact;
+    assert_int_equal(sampling_inclusion(huge, 4, 2, pi), BASE_E_ARGUMENT);
+    assert_non_null(strstr(base_error_message(), "divide"));
+    assert_int_equal(sampling_inclusion_successive(huge, 4, 2, pi, &exact), BASE_E_ARGUMENT);
+    assert_int_equal(sampling_draw_successive(&rng, huge, 4, 2, drawn), BASE_E_ARGUMENT);
+    char path[] = "/tmp/assay-test-XXXXXX.csv";
+    const int fd = mkstemps(path, 4);
+    assert_true(fd >= 0);
+    static const char text[] = "id,w\na,1e-310\nb,1e-310\nc,1e-310\n";
+    assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
+    close(fd);
+    assert_int_equal(sample(path, O(.method = SAMPLING_RESERVOIR, .n = 2, .weights = "w")),
+                     BASE_E_FORMAT);
+    assert_non_null(strstr(base_error_message(), ":2: column w: weight 1e-310"));
+    unlink(path);
 }
 
 static void conditions(void **state)
@@ -721,6 +760,7 @@ int main(void)
         cmocka_unit_test(strata_and_clusters),
         cmocka_unit_test(not_probability_samples),
         cmocka_unit_test(refusals),
+        cmocka_unit_test(extreme_weights),
         cmocka_unit_test(conditions),
         cmocka_unit_test(writing),
         cmocka_unit_test(splits),
