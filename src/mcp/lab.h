@@ -8,6 +8,7 @@
  *   lab_endpoint.c  tables that a REST endpoint gives
  *   lab_store.c     runs and their reports
  *   lab_prompts.c   prompts filled from all of these
+ *   lab_analyze.c   the prompt for a data set
  *   lab_complete.c  what an argument could be
  *
  * A lab does not change after mcp_lab_open but for its caches, each behind its own lock, so that
@@ -202,6 +203,14 @@ int mcp_lab_prompts(void *context, json_t *list);
 int mcp_lab_prompt(void *context, const char *name, const json_t *arguments, json_t **result);
 /* Whether there is a prompt of the name that takes the argument. */
 bool mcp_lab_prompt_takes(const struct mcp_lab *l, const char *name, const char *argument);
+/* A message (content is taken over), appended; text as content; a resource as content (new) and
+ * what it says as JSON (new): BASE_E_ARGUMENT when there is none, `what` says of what kind. */
+int mcp_lab_message_add(json_t *messages, const char *role, json_t *content);
+json_t *mcp_lab_text_content(const char *text, size_t bytes);
+int mcp_lab_embed(struct mcp_lab *l, const char *uri, const char *what, json_t **content,
+                  json_t **value);
+/* The prompt analyze_dataset. */
+int mcp_lab_analyze(struct mcp_lab *l, const json_t *arguments, json_t **result);
 /* The tasks that can be asked, borrowed for as long as the lab. */
 int mcp_lab_tasks(struct mcp_lab *l, const json_t **tasks);
 int mcp_lab_complete(void *context, const json_t *ref, const char *argument, const char *value,

@@ -2,7 +2,7 @@
  *
  *   cloze            an item of a task as a text whose end is to be said
  *   few_shot         an item with k solved examples before it, as turns of a talk
- *   analyze_dataset  a data set, table or endpoint, with a plan that follows from its columns
+ *   analyze_dataset  a data set, table or endpoint, with a plan (lab_analyze.c)
  *   explain_run      a run's record, with its figures
  *
  * Tasks are opened in a worker: their data may come from the user's directory. A name is looked up
@@ -14,8 +14,7 @@
 #include <assay/task.h>
 #include <string.h>
 
-#define SHOTS_MOST   32
-#define COLUMNS_TOLD 60
+#define SHOTS_MOST 32
 
 struct argument {
     const char *name, *title, *description;
@@ -30,7 +29,6 @@ struct prompt {
 
 static int make_cloze(struct mcp_lab *l, const json_t *arguments, json_t **result);
 static int make_few_shot(struct mcp_lab *l, const json_t *arguments, json_t **result);
-static int make_analyze(struct mcp_lab *l, const json_t *arguments, json_t **result);
 static int make_explain(struct mcp_lab *l, const json_t *arguments, json_t **result);
 
 #define TASK_ARGUMENT                                                                              \
@@ -49,7 +47,7 @@ static const struct prompt prompts[] = {
           "A data set's name, or the assay:// address of a table or an endpoint.", true },
         { "column", "Column", "What is to be explained; none when not given.", false },
         { "question", "Question", "What you want to know.", false } },
-      make_analyze,
+      mcp_lab_analyze,
       false },
     { "cloze",
       "Cloze",
@@ -150,7 +148,7 @@ static int number(const json_t *arguments, const char *name, int64_t min, int64_
     return text && *text ? base_parse_int(text, name, min, max, out) : 0;
 }
 
-static int message_add(json_t *messages, const char *role, json_t *content)
+int mcp_lab_message_add(json_t *messages, const char *role, json_t *content)
 {
     return json_array_append_new(messages,
                                  json_pack("{s:s, s:o}", "role", role, "content", content))
@@ -158,7 +156,7 @@ static int message_add(json_t *messages, const char *role, json_t *content)
                : 0;
 }
 
-static json_t *text_content(const char *text, size_t bytes)
+json_t *mcp_lab_text_content(const char *text, size_t bytes)
 {
     return json_pack("{s:s, s:o}", "type", "text", "text", base_json_text(text, bytes));
 }
@@ -326,8 +324,8 @@ static int turns_add(json_t *messages, const json_t *turns)
             system && *system
                 ? base_format("%s%s%s", system, base_ends_with(system, "\n") ? "\n" : "\n\n", text)
                 : base_strdup(text);
-        rc = whole ? message_add(messages, strcmp(role, "assistant") ? "user" : "assistant",
-                                 text_content(whole, strlen(whole)))
+        rc = whole ? mcp_lab_message_add(messages, strcmp(role, "assistant") ? "user" : "assistant",
+                                         mcp_lab_text_content(whole, strlen(whole)))
                    : BASE_E_MEMORY;
         base_free(whole);
         system = NULL;
@@ -401,7 +399,7 @@ static int make_cloze(struct mcp_lab *l, const json_t *arguments, json_t **resul
         rc = rc ? rc : base_buffer_puts(&text, part ? part : "");
     }
     if (!rc)
-        rc = message_add(messages, "user", text_content(text.data, text.length));
+        rc = mcp_lab_message_add(messages, "user", mcp_lab_text_content(text.data, text.length));
     if (!rc) {
         char *what = base_format("%s, item %lld of %lld as a text to be continued", a.task,
                                  (long long)a.item,
@@ -416,11 +414,10 @@ static int make_cloze(struct mcp_lab *l, const json_t *arguments, json_t **resul
     return rc;
 }
 
-/* ---- data ---- */
+/* ---- resources in messages ---- */
 
-/* A resource as content of a message, and what it says as JSON. */
-static int embed(struct mcp_lab *l, const char *uri, const char *what, json_t **content,
-                 json_t **value)
+int mcp_lab_embed(struct mcp_lab *l, const char *uri, const char *what, json_t **content,
+                  json_t **value)
 {
     json_t *contents;
     *content = *value = NULL;
@@ -435,201 +432,6 @@ static int embed(struct mcp_lab *l, const char *uri, const char *what, json_t **
     if (!rc && !(*content = json_pack("{s:s, s:O}", "type", "resource", "resource", first)))
         rc = BASE_E_MEMORY;
     json_decref(contents);
-    return rc;
-}
-
-enum { KIND_NUMBER, KIND_CATEGORY, KIND_DATE, KIND_OTHER, KINDS };
-static int kind_of(const json_t *column)
-{
-    const char *type = json_string_value(json_object_get(column, "type"));
-    if (!type)
-        return KIND_OTHER;
-    if (!strcasecmp(type, "integer") || !strcasecmp(type, "number") || !strcasecmp(type, "real") ||
-        !strcasecmp(type, "bigint") || !strncasecmp(type, "double", 6) ||
-        !strncasecmp(type, "numeric", 7) || !strcasecmp(type, "float"))
-        return KIND_NUMBER;
-    if (!strcasecmp(type, "category") || !strcasecmp(type, "yes/no") ||
-        !strcasecmp(type, "boolean"))
-        return KIND_CATEGORY;
-    return !strcasecmp(type, "date") || !strncasecmp(type, "timestamp", 9) ? KIND_DATE : KIND_OTHER;
-}
-
-static int say_columns(struct base_buffer *b, const json_t *columns, size_t found[KINDS],
-                       const char *names[KINDS])
-{
-    size_t i;
-    const json_t *column;
-    int rc = 0;
-    json_array_foreach(columns, i, column)
-    {
-        const char *name = json_string_value(json_object_get(column, "name"));
-        const char *type = json_string_value(json_object_get(column, "type"));
-        json_int_t missing = json_integer_value(json_object_get(column, "missing"));
-        int kind = kind_of(column);
-        name = name ? name : "?";
-        names[kind] = found[kind]++ ? names[kind] : name;
-        if (rc || i > COLUMNS_TOLD)
-            continue;
-        if (i == COLUMNS_TOLD) {
-            rc = base_buffer_printf(b, "- and %zu more\n", json_array_size(columns) - i);
-            continue;
-        }
-        rc = base_buffer_printf(b, "- %.100s%s%s", name, type && *type ? ": " : "",
-                                type ? type : "");
-        if (!rc && missing)
-            rc = base_buffer_printf(b, ", %lld missing", (long long)missing);
-        rc = rc ? rc : base_buffer_puts(b, "\n");
-    }
-    return rc;
-}
-
-static int say_findings(struct base_buffer *b, const json_t *findings)
-{
-    size_t i;
-    const json_t *f;
-    int rc = json_array_size(findings)
-                 ? base_buffer_puts(b, "\nWhat looks wrong, and must be settled first:\n")
-                 : 0;
-    json_array_foreach(findings, i, f)
-    {
-        const char *column = json_string_value(json_object_get(f, "column"));
-        const char *severity = json_string_value(json_object_get(f, "severity"));
-        const char *message = json_string_value(json_object_get(f, "message"));
-        if (rc || i >= 20)
-            continue;
-        rc = base_buffer_printf(b, "- %s: %s%s%lld %s\n", severity ? severity : "?",
-                                column ? column : "", column ? ": " : "",
-                                (long long)json_integer_value(json_object_get(f, "count")),
-                                message ? message : "");
-    }
-    return rc;
-}
-
-/* What to do, by the kinds of columns that there are. */
-static int say_plan(struct base_buffer *b, const char *target, int target_kind,
-                    const size_t found[KINDS], const char *const names[KINDS])
-{
-    int rc = base_buffer_puts(b, "\nGo on like this, with the tools summarize_dataset and "
-                                 "run_analysis where you have them:\n"
-                                 "1. Say what a row stands for, and which values you leave out or "
-                                 "correct, and why.\n");
-    int step = 2;
-    if (!rc && target)
-        rc = base_buffer_printf(b,
-                                "%d. Describe %s: its spread, its missing values, its "
-                                "extremes.\n",
-                                step++, target);
-    if (!rc && target && target_kind == KIND_NUMBER && found[KIND_CATEGORY])
-        rc = base_buffer_printf(b,
-                                "%d. Compare the mean of %s between the groups of each category "
-                                "(%s%s): Welch's t-test, with the difference and its "
-                                "interval.\n",
-                                step++, target, names[KIND_CATEGORY],
-                                found[KIND_CATEGORY] > 1 ? ", ..." : "");
-    if (!rc && target && target_kind == KIND_NUMBER && found[KIND_NUMBER] > 1)
-        rc = base_buffer_printf(b,
-                                "%d. Correlate %s with the other numbers, then fit a linear "
-                                "regression; give coefficients with standard errors.\n",
-                                step++, target);
-    if (!rc && target && target_kind == KIND_CATEGORY && found[KIND_CATEGORY] > 1)
-        rc = base_buffer_printf(b,
-                                "%d. Cross %s with the other categories: chi-square, with shares "
-                                "and an effect size.\n",
-                                step++, target);
-    if (!rc && target && target_kind == KIND_CATEGORY && found[KIND_NUMBER])
-        rc = base_buffer_printf(b, "%d. Compare the numbers (%s%s) between the groups of %s.\n",
-                                step++, names[KIND_NUMBER], found[KIND_NUMBER] > 1 ? ", ..." : "",
-                                target);
-    if (!rc && !target && found[KIND_NUMBER] > 1)
-        rc = base_buffer_printf(b, "%d. Correlate the numbers (%s, ...), with intervals.\n", step++,
-                                names[KIND_NUMBER]);
-    if (!rc && !target && found[KIND_CATEGORY] && found[KIND_NUMBER])
-        rc = base_buffer_printf(b, "%d. Compare the numbers between the groups of %s%s.\n", step++,
-                                names[KIND_CATEGORY], found[KIND_CATEGORY] > 1 ? ", ..." : "");
-    if (!rc && !target && found[KIND_CATEGORY] > 1)
-        rc = base_buffer_printf(b, "%d. Cross the categories: chi-square, with shares.\n", step++);
-    if (!rc && found[KIND_DATE])
-        rc = base_buffer_printf(b, "%d. Look along %s: is there a trend, or a break?\n", step++,
-                                names[KIND_DATE]);
-    return rc ? rc
-              : base_buffer_printf(b,
-                                   "%d. Give every figure with its interval and the number of "
-                                   "rows it rests on; correct for the number of tests; say what "
-                                   "the data cannot show.\n",
-                                   step);
-}
-
-static int analyze_text(struct base_buffer *b, const json_t *set, const char *question,
-                        const char *target)
-{
-    const char *name = json_string_value(json_object_get(set, "name"));
-    const json_t *columns = json_object_get(set, "columns");
-    const json_t *rows = json_object_get(set, "rows");
-    const char *names[KINDS] = { 0 };
-    size_t found[KINDS] = { 0 }, i;
-    int target_kind = KIND_OTHER;
-    const json_t *column;
-    bool there = false;
-    json_array_foreach(columns, i, column)
-    {
-        const char *one = json_string_value(json_object_get(column, "name"));
-        if (target && one && strcmp(one, target) == 0) {
-            there = true;
-            target_kind = kind_of(column);
-        }
-    }
-    if (target && !there)
-        return base_error_set(BASE_E_ARGUMENT, "column %.100s: %s has none of that name", target,
-                              name);
-    int rc = base_buffer_printf(b, "Analyze the data set %s%s%s.\n", name,
-                                target ? ", to explain its column " : "", target ? target : "");
-    if (!rc && question)
-        rc = base_buffer_printf(b, "The question: %s\n", question);
-    if (!rc && json_is_integer(rows))
-        rc = base_buffer_printf(b, "\nIt has %lld rows and %zu columns:\n",
-                                (long long)json_integer_value(rows), json_array_size(columns));
-    else if (!rc)
-        rc = base_buffer_printf(b, "\nIt has %zu columns:\n", json_array_size(columns));
-    if (!rc)
-        rc = say_columns(b, columns, found, names);
-    if (!rc)
-        rc = say_findings(b, json_object_get(set, "findings"));
-    return rc ? rc : say_plan(b, target, target_kind, found, names);
-}
-
-static int make_analyze(struct mcp_lab *l, const json_t *arguments, json_t **result)
-{
-    const char *set = json_string_value(json_object_get(arguments, "dataset"));
-    const char *question = json_string_value(json_object_get(arguments, "question"));
-    const char *target = json_string_value(json_object_get(arguments, "column"));
-    struct base_buffer text = { 0 };
-    json_t *content = NULL, *value = NULL, *messages = json_array();
-    char *uri = base_starts_with(set, "assay://") ? base_strdup(set)
-                                                  : mcp_lab_uri("assay://data/{name}", set, NULL);
-    int rc = messages && uri ? embed(l, uri, "data set", &content, &value) : BASE_E_MEMORY;
-    if (!rc && !json_is_array(json_object_get(value, "columns")))
-        rc = base_error_set(BASE_E_ARGUMENT, "%.200s: is no data set, table or endpoint", uri);
-    if (!rc)
-        rc = analyze_text(&text, value, question && *question ? question : NULL,
-                          target && *target ? target : NULL);
-    if (!rc)
-        rc = message_add(messages, "user", text_content(text.data, text.length));
-    if (!rc) {
-        rc = message_add(messages, "user", content);
-        content = NULL;
-    }
-    if (!rc) {
-        const char *name = json_string_value(json_object_get(value, "name"));
-        char *what = base_format("Analysis of %s", name);
-        *result = what ? json_pack("{s:s, s:O}", "description", what, "messages", messages) : NULL;
-        base_free(what);
-        rc = *result ? 0 : BASE_E_MEMORY;
-    }
-    base_buffer_free(&text);
-    base_free(uri);
-    json_decref(content);
-    json_decref(value);
-    json_decref(messages);
     return rc;
 }
 
@@ -664,7 +466,7 @@ static int make_explain(struct mcp_lab *l, const json_t *arguments, json_t **res
     struct base_buffer text = { 0 };
     json_t *content = NULL, *value = NULL, *messages = json_array();
     char *uri = mcp_lab_uri("assay://runs/{id}", id, NULL), *what = NULL;
-    int rc = messages && uri ? embed(l, uri, "run", &content, &value) : BASE_E_MEMORY;
+    int rc = messages && uri ? mcp_lab_embed(l, uri, "run", &content, &value) : BASE_E_MEMORY;
     if (!rc) {
         const json_t *model = json_object_get(value, "model");
         const char *name = json_is_object(model)
@@ -686,9 +488,9 @@ static int make_explain(struct mcp_lab *l, const json_t *arguments, json_t **res
                                      "samples are read as assay://runs/ID/samples/TASK/FROM-TO: "
                                      "look at some that were judged wrong.\n");
     if (!rc)
-        rc = message_add(messages, "user", text_content(text.data, text.length));
+        rc = mcp_lab_message_add(messages, "user", mcp_lab_text_content(text.data, text.length));
     if (!rc) {
-        rc = message_add(messages, "user", content);
+        rc = mcp_lab_message_add(messages, "user", content);
         content = NULL;
     }
     if (!rc) {
