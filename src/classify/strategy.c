@@ -137,7 +137,7 @@ int classify_fit(struct classify_fitted *f, struct classify_strategy s,
         size_t target = f->outputs == 1 ? 1 : out;
         struct classify_linear_problem problem = { p.x, positive, p.count, { 1, 1 } };
         struct classify_linear_options linear = o->linear;
-        struct classify_linear_result result;
+        struct classify_linear_result result = { 0 }; /* refused before it begins: not set */
         linear.seed = o->seed;
         for (size_t i = 0; i < p.x->rows; i++)
             positive[i] = p.y[i] == target;
