@@ -81,6 +81,7 @@ static int task(struct run *r, size_t repeat, size_t fold, size_t s)
     bool shared = !o->terms_from_train;
     bool with_coded = r->coded_needed && o->strategy[s].resampler == CLASSIFY_RESAMPLE_SMOTENC;
     size_t n, m, k = d->classes;
+    const char *name = classify_strategy_name(o->strategy[s]);
     uint32_t *train = base_alloc(d->rows, sizeof *train), *test = base_alloc(d->rows, sizeof *test);
     uint32_t *y = base_alloc(d->rows, sizeof *y);
     double *score = NULL;
@@ -133,8 +134,8 @@ static int task(struct run *r, size_t repeat, size_t fold, size_t s)
         base_progress_update(r->progress, ++r->done, classify_strategy_name(o->strategy[s]));
     }
 out:
-    if (rc)
-        rc = base_error_prefix(rc, "%s", classify_strategy_name(o->strategy[s]));
+    if (rc && strncmp(base_error_message(), name, strlen(name)) != 0)
+        rc = base_error_prefix(rc, "%s", name);
     base_free(train);
     base_free(test);
     base_free(y);

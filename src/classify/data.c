@@ -2,6 +2,7 @@
 #include "classify/data.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "data/table.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,7 +215,7 @@ out:
     base_free(p.category);
     if (rc)
         classify_data_free(d);
-    return rc;
+    return data_error_in(rc, path);
 }
 
 const char *const *classify_data_names(const struct classify_data *d)

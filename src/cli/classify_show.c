@@ -158,10 +158,13 @@ static int append_matrices_two(struct base_buffer *b, const struct classify_show
         cli_table_add(&t, "%.0f", o->rows[1]);
         cli_table_add(&t, "%zu", o->made);
         cli_table_add(&t, "  by row");
-        for (int k = 0; k < 4; k++)
-            cli_table_add(&t, "%.1f %%",
-                          100 * o->confusion[k] /
-                              (o->confusion[k / 2 * 2] + o->confusion[k / 2 * 2 + 1]));
+        for (int k = 0; k < 4; k++) {
+            const double sum = o->confusion[k / 2 * 2] + o->confusion[k / 2 * 2 + 1];
+            if (sum > 0)
+                cli_table_add(&t, "%.1f %%", 100 * o->confusion[k] / sum);
+            else
+                cli_table_add(&t, "-");
+        }
         for (int k = 0; k < 3; k++)
             cli_table_add(&t, " ");
     }
@@ -197,8 +200,10 @@ static int append_matrices_more(struct base_buffer *b, const struct classify_sho
                 sum += m[r * k + j];
             cli_table_add(&t, "%s", s->data->label[r]);
             for (size_t j = 0; j < k; j++)
-                if (share)
-                    cli_table_add(&t, "%.1f", sum > 0 ? 100 * m[r * k + j] / sum : 0);
+                if (share && !(sum > 0))
+                    cli_table_add(&t, "-");
+                else if (share)
+                    cli_table_add(&t, "%.1f", 100 * m[r * k + j] / sum);
                 else
                     cli_table_add(&t, "%.0f", m[r * k + j]);
         }
@@ -235,9 +240,12 @@ static int append_pairs(struct base_buffer *b, const struct classify_comparison 
         }
         cli_table_add(&t, "%s", name_of(c, p->strategy));
         for (int k = 0; k < 2; k++)
-            cli_table_add(&t, "%+.3f %+.3f..%+.3f", p->difference[shown[k]].value,
-                          p->difference[shown[k]].interval.low,
-                          p->difference[shown[k]].interval.high);
+            if (isnan(p->difference[shown[k]].value))
+                cli_table_add(&t, "-");
+            else
+                cli_table_add(&t, "%+.3f %+.3f..%+.3f", p->difference[shown[k]].value,
+                              p->difference[shown[k]].interval.low,
+                              p->difference[shown[k]].interval.high);
         char text[32];
         cli_p_text(text, sizeof text, p->p_adjusted);
         cli_table_add(&t, "%zu", lost);
@@ -272,8 +280,11 @@ static int append_spread(struct base_buffer *b, const struct classify_comparison
         for (size_t k = 0; k < 4; k++) {
             for (size_t r = 0; r < c->repeats; r++)
                 x[r] = c->outcome[s].repeated[r * CLASSIFY_MEASURES + shown[k]];
-            cli_table_add(&t, "%.4f ±%.4f", stats_mean(x, c->repeats),
-                          sqrt(stats_variance(x, c->repeats)));
+            const double mean = stats_mean(x, c->repeats);
+            if (isnan(mean)) /* some repetition had no such figure */
+                cli_table_add(&t, "-");
+            else
+                cli_table_add(&t, "%.4f ±%.4f", mean, sqrt(stats_variance(x, c->repeats)));
         }
     }
     base_free(x);

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/text.h"
+#include "data/table.h"
 #include <string.h>
 
 static int run(int argc, char **argv);
@@ -39,6 +40,7 @@ const struct cli_command cli_command_classify = {
 };
 static const struct cli_command *const self = &cli_command_classify;
 
+enum { NOT_GIVEN = -1 }; /* of numbers whose default is the method's */
 struct arguments {
     struct classify_columns columns;
     const char *numbers, *categories, *compare, *use, *learner, *solver, *ngrams, *min_df, *max_df;
@@ -161,13 +163,13 @@ static int parse_ngrams(const char *text, struct classify_text_options *o)
 }
 
 /* As scikit-learn: a whole number counts rows, one with a point is a share of them. */
-static int parse_df(const char *text, const char *option, double *out, bool *share)
+static int parse_df(const char *text, const char *option, bool most, double *out, bool *share)
 {
     if (!text)
         return 0;
     int rc = base_parse_double(text, option, out);
     *share = strpbrk(text, ".eE") != NULL;
-    if (!rc && (!(*out >= 0) || (*share && *out > 1)))
+    if (!rc && (!(*out >= 0) || (*share && *out > 1) || (most && *out == 0)))
         rc = base_error_set(BASE_E_ARGUMENT,
                             "%s %s: expected a number of rows, or a share from 0.0 to 1.0", option,
                             text);
@@ -180,15 +182,15 @@ static int text_options(const struct arguments *a, struct job *j)
     bool share = false;
     int rc = parse_ngrams(a->ngrams, t), norm = 0;
     if (!rc)
-        rc = parse_df(a->min_df, "--min-df", &t->min_df, &share);
+        rc = parse_df(a->min_df, "--min-df", false, &t->min_df, &share);
     if (!rc && share && t->min_df == 1)
         rc = base_error_set(BASE_E_ARGUMENT, "--min-df 1.0: no term is in every row and in more");
     if (!rc)
-        rc = parse_df(a->max_df, "--max-df", &t->max_df, &t->max_df_share);
+        rc = parse_df(a->max_df, "--max-df", true, &t->max_df, &t->max_df_share);
     if (!rc)
-        rc = choose("--norm", a->norm, classify_norm_names, 3, &norm);
+        rc = choose("--norm", a->norm ? a->norm : "l2", classify_norm_names, 3, &norm);
     t->norm = (enum classify_norm)norm;
-    t->max_terms = (size_t)a->max_terms;
+    t->max_terms = a->max_terms > 0 ? (size_t)a->max_terms : 0;
     t->keep_case = a->keep_case;
     t->sublinear = a->sublinear;
     t->binary = a->binary;
@@ -231,6 +233,39 @@ static int strategies(const struct arguments *a, struct job *j)
     return rc;
 }
 
+static const char *plot_format(const struct arguments *a)
+{
+    return a->plot_format ? a->plot_format : "png";
+}
+
+/* Options of resampling that none of the strategies looks at. */
+static int check_strategies(const struct arguments *a, const struct job *j)
+{
+    bool neighbours = false, danger = false, vote = false, ratio = false;
+    for (size_t i = 0; i < j->names.n; i++) {
+        const enum classify_resampler r = j->strategy[i].resampler;
+        if (j->strategy[i].weights || r == CLASSIFY_RESAMPLE_NONE)
+            continue;
+        neighbours |= r != CLASSIFY_RESAMPLE_UNDER && r != CLASSIFY_RESAMPLE_OVER &&
+                      r != CLASSIFY_RESAMPLE_TOMEK;
+        danger |= r == CLASSIFY_RESAMPLE_BORDERLINE1 || r == CLASSIFY_RESAMPLE_BORDERLINE2;
+        vote |= r == CLASSIFY_RESAMPLE_ENN || r == CLASSIFY_RESAMPLE_RENN ||
+                r == CLASSIFY_RESAMPLE_ALLKNN || r == CLASSIFY_RESAMPLE_SMOTE_ENN;
+        ratio = true; /* those that aim at no size refuse it themselves */
+    }
+    if (a->neighbours != NOT_GIVEN && !neighbours)
+        return base_error_set(BASE_E_ARGUMENT, "--neighbours is for resamplings that look at "
+                                               "neighbours, none of which is in --compare");
+    if (a->danger != NOT_GIVEN && !danger)
+        return base_error_set(BASE_E_ARGUMENT, "--danger is for borderline-1 and borderline-2");
+    if (a->vote && !vote)
+        return base_error_set(BASE_E_ARGUMENT, "--vote is for enn, renn, allknn and smote-enn");
+    if (a->ratio != NOT_GIVEN && !ratio)
+        return base_error_set(BASE_E_ARGUMENT, "--ratio is for resamplings, none of which is in "
+                                               "--compare");
+    return 0;
+}
+
 static int job_make(const struct arguments *a, struct job *j)
 {
     struct classify_compare_options *o = &j->o;
@@ -238,7 +273,7 @@ static int job_make(const struct arguments *a, struct job *j)
     static const char *const fits[] = { "all", "train" };
     if ((rc = classify_list_split(&j->numbers, a->numbers, "--columns", true)) ||
         (rc = classify_list_split(&j->categories, a->categories, "--categories", true)) ||
-        (rc = strategies(a, j)) || (rc = text_options(a, j)) ||
+        (rc = strategies(a, j)) || (rc = check_strategies(a, j)) || (rc = text_options(a, j)) ||
         (rc = choose("--learner", a->learner, classify_learner_names, CLASSIFY_LEARNERS,
                      &learner)) ||
         (rc = choose("--solver", a->solver, classify_solver_names, CLASSIFY_SOLVERS, &solver)) ||
@@ -268,10 +303,10 @@ static int job_make(const struct arguments *a, struct job *j)
                                                       .tolerance = a->tolerance,
                                                       .max_iterations = (size_t)a->iterations,
                                                       .bias = a->bias };
-    o->fit.k = (size_t)a->neighbours;
-    o->fit.m = (size_t)a->danger;
-    o->fit.ratio = a->ratio;
-    o->fit.vote = strcmp(a->vote, "mode") ? CLASSIFY_VOTE_ALL : CLASSIFY_VOTE_MODE;
+    o->fit.k = a->neighbours > 0 ? (size_t)a->neighbours : 0;
+    o->fit.m = a->danger > 0 ? (size_t)a->danger : 0;
+    o->fit.ratio = a->ratio > 0 ? a->ratio : 0;
+    o->fit.vote = a->vote && strcmp(a->vote, "mode") == 0 ? CLASSIFY_VOTE_MODE : CLASSIFY_VOTE_ALL;
     o->fit.seed = (uint64_t)cli_common.seed;
     o->split =
         (struct classify_split_options){ .kind = a->every   ? CLASSIFY_SPLIT_EVERY
@@ -317,16 +352,32 @@ static int check(const struct arguments *a, int n)
         return cli_usage(self, "--resamples is 100 to 10000000");
     if (!(a->level > 0 && a->level < 1))
         return cli_usage(self, "--level is between 0 and 1, not %g", a->level);
-    if (a->iterations < 1 || a->neighbours < 0 || a->danger < 0 || a->max_terms < 0)
-        return cli_usage(self, "--max-iterations, --neighbours, --danger and --max-terms are "
-                               "positive numbers");
-    if (strcmp(a->vote, "all") && strcmp(a->vote, "mode"))
+    const struct {
+        const char *name;
+        int64_t value;
+    } counts[] = { { "--max-iterations", a->iterations },
+                   { "--neighbours", a->neighbours },
+                   { "--danger", a->danger },
+                   { "--max-terms", a->max_terms } };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (counts[i].value < 1 && counts[i].value != NOT_GIVEN)
+            return cli_usage(self, "%s is at least 1", counts[i].name);
+    if (!a->columns.text &&
+        (a->ngrams || a->min_df || a->max_df || a->norm || a->stop || a->max_terms != NOT_GIVEN ||
+         a->keep_case || a->sublinear || a->binary || !a->idf || !a->smooth_idf))
+        return cli_usage(self, "options of terms (--ngrams, --min-df, --norm, --idf ...) are for "
+                               "--text");
+    if (a->standardise && !a->numbers)
+        return cli_usage(self, "--standardise is for --columns");
+    if (a->plot_format && !a->plots)
+        return cli_usage(self, "--plot-format is for --plots");
+    if (a->vote && strcmp(a->vote, "all") && strcmp(a->vote, "mode"))
         return cli_usage(self, "--vote is all or mode, not %s", a->vote);
-    if (a->ratio != 0 && !(a->ratio > 0 && a->ratio <= 1))
+    if (a->ratio != NOT_GIVEN && !(a->ratio > 0 && a->ratio <= 1))
         return cli_usage(self, "--ratio is above 0 and at most 1, not %g", a->ratio);
     if (a->use && !a->save)
         return cli_usage(self, "--use says which strategy to --save");
-    if (choose("--plot-format", a->plot_format, extensions, 3, &extension))
+    if (choose("--plot-format", plot_format(a), extensions, 3, &extension))
         return cli_usage(self, "%s", base_error_message());
     return 0;
 }
@@ -375,11 +426,11 @@ static int work(const struct arguments *a, const struct job *j, const char *path
     if (!rc)
         rc = classify_data_read(&data, path, &table, &j->o.columns, &j->o.text, j->o.stop);
     if (!rc)
-        rc = count_terms(j, &data, &shown.terms);
+        rc = data_error_in(count_terms(j, &data, &shown.terms), path);
     if (!rc)
-        rc = classify_compare(&comparison, &data, &j->o);
+        rc = data_error_in(classify_compare(&comparison, &data, &j->o), path);
     if (!rc && a->plots)
-        rc = classify_write_plots(&shown, a->plots, a->plot_format);
+        rc = classify_write_plots(&shown, a->plots, plot_format(a));
     if (!rc && a->predictions)
         rc = classify_write_predictions(&shown, a->predictions);
     if (!rc && a->save)
@@ -397,9 +448,10 @@ static int run(int argc, char **argv)
     struct arguments a = { .compare = "none",
                            .learner = "svm",
                            .solver = "primal",
-                           .norm = "l2",
-                           .plot_format = "png",
-                           .vote = "all",
+                           .max_terms = NOT_GIVEN,
+                           .neighbours = NOT_GIVEN,
+                           .danger = NOT_GIVEN,
+                           .ratio = NOT_GIVEN,
                            .repeats = 1,
                            .iterations = 1000,
                            .resamples = 1000,

@@ -113,6 +113,18 @@ static void test_table(void **state)
     test_run_free(&r);
 }
 
+/* No test row is positive: there is no share of them. */
+static void test_nothing_positive(void **state)
+{
+    (void)state;
+    struct test_run r =
+        test_assay("x,y\n1,a\n2,b\n3,a\n4,a\n5,a\n6,b\n", "classify", "--columns", "x", "--label",
+                   "y", "--test-every", "2", "--resamples", "100", "-", NULL);
+    assert_int_equal(r.rc, 0);
+    assert_null(strstr(r.out, "nan"));
+    test_run_free(&r);
+}
+
 static void test_predict(void **state)
 {
     (void)state;
@@ -204,6 +216,42 @@ static void test_refused(void **state)
         { { "--text", "ingredients", "--label", "cuisine", "--compare", "smotenc" },
           "--categories",
           1 },
+        /* a failure says once which strategy it was, and of which file */
+        { { "--text", "ingredients", "--label", "cuisine", "--compare", "smote", "--neighbours",
+            "5000" },
+          "assay classify: builtin:recipes: smote: class",
+          1 },
+        /* options that this run would not look at */
+        { { "--columns", "minutes", "--label", "cuisine", "--ngrams", "2" }, "--text", 2 },
+        { { "--columns", "minutes", "--label", "cuisine", "--norm", "l1" }, "--text", 2 },
+        { { "--columns", "minutes", "--label", "cuisine", "--no-idf" }, "--text", 2 },
+        { { "--text", "ingredients", "--label", "cuisine", "--standardise" }, "--columns", 2 },
+        { { "--text", "ingredients", "--label", "cuisine", "--plot-format", "svg" }, "--plots", 2 },
+        { { "--text", "ingredients", "--label", "cuisine", "--neighbours", "3" },
+          "--neighbours is for",
+          2 },
+        { { "--text", "ingredients", "--label", "cuisine", "--compare", "smote", "--vote", "all" },
+          "--vote is for",
+          2 },
+        { { "--text", "ingredients", "--label", "cuisine", "--compare", "smote", "--danger", "5" },
+          "--danger is for",
+          2 },
+        { { "--text", "ingredients", "--label", "cuisine", "--compare", "weights", "--ratio",
+            ".5" },
+          "--ratio is for",
+          2 },
+        /* 0 is no number of neighbours, terms or rows */
+        { { "--text", "ingredients", "--label", "cuisine", "--compare", "smote", "--neighbours",
+            "0" },
+          "--neighbours is at least 1",
+          2 },
+        { { "--text", "ingredients", "--label", "cuisine", "--max-terms", "0" },
+          "--max-terms is at least 1",
+          2 },
+        { { "--text", "ingredients", "--label", "cuisine", "--max-df", "0" }, "--max-df 0", 2 },
+        { { "--text", "ingredients", "--label", "cuisine", "--compare", "over", "--ratio", "0" },
+          "--ratio is above 0",
+          2 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *argv[16] = { (char *)"./assay", (char *)"classify" };
@@ -256,9 +304,13 @@ static void test_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_contract), cmocka_unit_test(test_splits_and_seeds),
-        cmocka_unit_test(test_table),    cmocka_unit_test(test_predict),
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_files),
+        cmocka_unit_test(test_contract),
+        cmocka_unit_test(test_splits_and_seeds),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_predict),
+        cmocka_unit_test(test_nothing_positive),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
