@@ -125,7 +125,6 @@ struct lab_job {
     void *context;
     const char *const *read;  /* paths that may be read; NULL-ended, or NULL */
     const char *const *write; /* and written */
-    bool network;
     unsigned cpu_ms;
     size_t memory, output; /* 0 = 256 MiB, LAB_READ_MOST */
 };

@@ -5,10 +5,10 @@
  *   assay://tables/DATABASE/TABLE/rows/FROM-TO   rows as objects, column -> value
  *
  * An SQLite file is read in a worker that may open nothing else, with all of agent/sqlite.c's
- * guards, by the functions of the tools describe_database and query_sql. PostgreSQL is asked in a
- * worker, too, over a connection that lives for the one reading and cannot change anything
- * (agent/postgres.h). A table is looked up among those that there are before its name comes into a
- * statement. */
+ * guards, by the functions of the tools describe_database and query_sql. PostgreSQL is asked
+ * over a connection that lives for the one reading and cannot change anything (agent/postgres.h);
+ * what comes back is a megabyte at most. A table is looked up among those that there are before its
+ * name comes into a statement. */
 #include "agent/builtin.h"
 #include "agent/postgres.h"
 #include "base/file.h"
@@ -34,17 +34,6 @@ static int postgres_name(const char *where, char **out)
     return *out ? 0 : BASE_E_MEMORY;
 }
 
-/* What libpq looks into for passwords, certificates and who we are. */
-static int postgres_files(struct lab_database *d)
-{
-    const char *home = getenv("HOME"), *given = getenv("PGPASSFILE");
-    home = home ? home : "";
-    d->files.at[0] = given && *given ? base_strdup(given) : base_format("%s/.pgpass", home);
-    d->files.at[1] = base_format("%s/.postgresql", home);
-    d->files.at[2] = base_strdup("/etc/passwd");
-    return d->files.at[0] && d->files.at[1] && d->files.at[2] ? 0 : BASE_E_MEMORY;
-}
-
 int mcp_lab_database_open(struct lab_database *d, const char *where)
 {
     int rc = 0;
@@ -52,8 +41,6 @@ int mcp_lab_database_open(struct lab_database *d, const char *where)
     d->postgres = agent_is_postgres(where);
     if (d->postgres) {
         rc = (d->where = base_strdup(where)) ? postgres_name(where, &d->name) : BASE_E_MEMORY;
-        if (!rc)
-            rc = postgres_files(d);
     } else if (access(where, R_OK) || base_file_is_directory(where)) {
         rc = base_error_set(BASE_E_IO, "%s: there is no such SQLite file that can be read", where);
     } else {
@@ -71,13 +58,14 @@ int mcp_lab_database_open(struct lab_database *d, const char *where)
 void mcp_lab_database_close(struct lab_database *d)
 {
     pthread_mutex_destroy(&d->lock);
-    agent_database_files_free(&d->files);
+    if (!d->postgres)
+        agent_database_files_free(&d->files);
     base_free(d->name);
     base_free(d->where);
     json_decref(d->tables);
 }
 
-/* ---- in the worker ---- */
+/* ---- one reading: of SQLite, in a worker ---- */
 
 struct reading {
     const struct lab_database *d;
@@ -182,7 +170,7 @@ static int work(struct mcp_lab *l, const struct reading *r,
     const struct lab_job job = {
         .run = run, .context = (void *)(uintptr_t)r, .read = r->d->files.at, .cpu_ms = 5000
     };
-    int rc = mcp_lab_work(l, r->d->name, &job, &text);
+    int rc = r->d->postgres ? run(job.context, &text) : mcp_lab_work(l, r->d->name, &job, &text);
     if (!rc)
         rc = base_json_parse_wire(out, text.data ? text.data : "", text.length, 0, r->d->name);
     base_buffer_free(&text);

@@ -5,8 +5,9 @@
  *   assay://runs/ID/report                        its report, one HTML page
  *   assay://runs/ID/samples/TASK/FROM-TO          samples as they were judged
  *
- * The store is opened for each reading, in a worker: it may be written meanwhile by any number of
- * `assay eval`, and SQLite's locks do not outlive a fork of the server. */
+ * The store is opened for each reading: it may be written meanwhile by any number of `assay eval`.
+ * That is done in a worker where it is a file: SQLite's locks do not outlive a fork of the server.
+ */
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
@@ -42,7 +43,7 @@ int mcp_lab_store_open(struct mcp_lab *l, const char *where)
     return rc;
 }
 
-/* ---- in the worker ---- */
+/* ---- one reading ---- */
 
 struct asking {
     const struct mcp_lab *l;
@@ -203,16 +204,16 @@ static int work(struct mcp_lab *l, const struct asking *a,
                 int (*run)(void *context, struct base_buffer *out), struct base_buffer *out)
 {
     /* Reading a store in WAL mode makes a file beside it. */
-    const char *const write[] = { l->store_folder ? l->store_folder : a->folder,
-                                  l->store_folder ? a->folder : NULL, NULL };
+    const char *const write[] = { l->store_folder, a->folder, NULL };
     const struct lab_job job = { .run = run,
                                  .context = (void *)(uintptr_t)a,
                                  .write = write,
-                                 .network = !l->store_folder,
                                  .cpu_ms = 8000,
                                  .memory = (size_t)1 << 30 };
     char *name = a->id ? base_format("run %s", a->id) : base_strdup("the store");
-    int rc = name ? mcp_lab_work(l, name, &job, out) : BASE_E_MEMORY;
+    int rc = !name             ? BASE_E_MEMORY
+             : l->store_folder ? mcp_lab_work(l, name, &job, out)
+                               : run(job.context, out);
     base_free(name);
     return rc ? rc : out->length ? 0 : MCP_NOT_MINE;
 }

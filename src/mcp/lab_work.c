@@ -35,7 +35,6 @@ int mcp_lab_work(struct mcp_lab *l, const char *name, const struct lab_job *job,
 {
     const struct agent_capabilities needs = { .read = job->read,
                                               .write = job->write,
-                                              .network = job->network,
                                               .cpu_ms = job->cpu_ms,
                                               .wall_ms = 20000,
                                               .memory = job->memory,
