@@ -52,9 +52,9 @@ static int give_value(struct mcp_request *r, const char *prefix, const json_t *v
     base_free(text);
     return rc;
 }
-static void nap(void)
+static void nap(const struct mcp_request *r)
 {
-    const struct timespec t = { 0, 50000000 };
+    const struct timespec t = { 0, r->s->server->pause_ms * 1000000 };
     nanosleep(&t, NULL);
 }
 
@@ -151,7 +151,7 @@ static int logging(struct mcp_request *r, const json_t *arguments)
                                         "Tool execution completed" };
     for (int i = 0; i < 3; i++) {
         if (i)
-            nap();
+            nap(r);
         mcp_log(r, MCP_INFO, "fixtures", json_string(said[i]));
     }
     return give_text(r, "Three log messages were sent to whoever wants them.");
@@ -169,7 +169,7 @@ static int progress(struct mcp_request *r, const json_t *arguments)
     (void)arguments;
     for (int i = 0; i <= 100; i += 50) {
         if (i)
-            nap();
+            nap(r);
         mcp_progress(r, i, 100, NULL);
     }
     return give_text(r, "Progress was told to whoever gave a token.");
@@ -256,7 +256,7 @@ static int reconnection(struct mcp_request *r, const json_t *arguments)
     (void)arguments;
     if (r->peer->drop)
         r->peer->drop(r->peer->context);
-    nap();
+    nap(r);
     return give_text(r, "The stream was closed while the call ran; this came to who returned.");
 }
 static int missing_capability(struct mcp_request *r, const json_t *arguments)
@@ -461,11 +461,12 @@ int mcp_fixture_tools(const struct mcp_server *s, json_t *list)
 /* Arguments that break the schema are the model's to see, as for every tool. */
 static int check(struct mcp_request *r, const char *input, const json_t *arguments)
 {
+    static const struct agent_schema_options own = { .unchecked = true };
     json_t *schema = NULL, *errors = NULL;
     struct agent_schema *compiled = NULL;
     int rc = base_json_parse(&schema, input, strlen(input), "schema");
     if (!rc)
-        rc = agent_schema_compile(&compiled, schema, "fixture", NULL);
+        rc = agent_schema_compile(&compiled, schema, "fixture", &own);
     if (!rc)
         rc = agent_schema_check(compiled, arguments, &errors);
     const char *said = json_string_value(json_object_get(json_array_get(errors, 0), "message"));

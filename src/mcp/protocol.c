@@ -27,8 +27,12 @@ int mcp_give(struct mcp_request *r, json_t *result)
 {
     if (!result)
         return BASE_E_MEMORY;
-    if (r->modern && !json_object_get(result, "resultType") &&
-        json_object_set_new(result, "resultType", json_string("complete"))) {
+    json_t *meta = json_object_get(result, "_meta");
+    bool typed = json_object_get(result, "resultType");
+    if (r->modern &&
+        ((!typed && json_object_set_new(result, "resultType", json_string("complete"))) ||
+         (!meta && json_object_set_new(result, "_meta", meta = json_object())) ||
+         json_object_set_new(meta, MCP_META "serverInfo", mcp_server_info(r)))) {
         json_decref(result);
         return BASE_E_MEMORY;
     }
@@ -231,7 +235,7 @@ static int answer_one(struct mcp_session *s, const struct mcp_peer *peer, const 
                              .method = method,
                              .progress = -1 };
     int rc = r.running ? dispatch(&r) : BASE_E_MEMORY;
-    if (r.running && mcp_is_cancelled(&r))
+    if (r.running && !r.parting && mcp_is_cancelled(&r))
         r.silent = true; /* nobody waits for it any more */
     if (!rc && !r.silent) {
         *status = r.status ? r.status : 200;

@@ -20,8 +20,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define STATE_SECONDS 900
-#define STATE_MOST    ((size_t)1 << 20)
+#define STATE_MOST ((size_t)1 << 20)
 
 int mcp_secret_make(unsigned char secret[32])
 {
@@ -147,10 +146,11 @@ static int seal(struct mcp_request *r, json_t **state)
             rc = BASE_E_MEMORY;
     }
     json_t *given = rc ? NULL : r->given ? json_incref(r->given) : json_object();
-    json_t *payload = rc ? NULL
-                         : json_pack("{s:s, s:I, s:s, s:O, s:o}", "principal", r->s->principal,
-                                     "expires", (json_int_t)time(NULL) + STATE_SECONDS, "request",
-                                     request, "asked", asked, "given", given);
+    json_t *payload =
+        rc ? NULL
+           : json_pack("{s:s, s:I, s:s, s:O, s:o}", "principal", r->s->principal, "expires",
+                       (json_int_t)time(NULL) + r->s->server->state_seconds, "request", request,
+                       "asked", asked, "given", given);
     char *text = payload ? json_dumps(payload, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     if (!rc)
         rc = text ? hmac(r->s->server->secret, text, strlen(text), mac) : BASE_E_MEMORY;
@@ -256,10 +256,11 @@ static bool fits(const char *method, const json_t *params, const json_t *answer)
         return false;
     if (strcmp(action, "accept") != 0)
         return true;
+    static const struct agent_schema_options own = { .unchecked = true };
     struct agent_schema *schema = NULL;
     bool good = json_is_object(content) &&
                 agent_schema_compile(&schema, json_object_get(params, "requestedSchema"), "form",
-                                     NULL) == 0 &&
+                                     &own) == 0 &&
                 agent_schema_check(schema, content, NULL) == 1;
     agent_schema_free(schema);
     return good;

@@ -46,6 +46,10 @@ struct mcp_server {
     pthread_t watcher;                 /* looks after both */
     bool watching, stopping;
     bool extra_tool, extra_prompt; /* fixtures that come and go */
+    /* Set when the server is made; tests shorten them. */
+    int state_seconds;   /* how long a request state holds */
+    double list_seconds; /* between two looks at the list of resources, at least */
+    int pause_ms;        /* of the fixtures that take their time */
 };
 
 /* A request that has come, from mcp_session_take (or mcp_answer) until its answer is made. */
@@ -104,7 +108,8 @@ struct mcp_request {
     int status;           /* of HTTP; 0 = 200 */
     char message[400];
     json_t *data;
-    bool silent; /* no answer is sent now, or at all */
+    bool silent;  /* no answer is sent now, or at all */
+    bool parting; /* the answer says that the session ends */
 };
 
 /* ---- protocol.c ---- */
@@ -112,7 +117,8 @@ struct mcp_request {
 /* The request's answer is an error. 0. */
 int mcp_refuse(struct mcp_request *r, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The request's answer is result (taken over; NULL is no memory). */
+/* The request's answer is result (taken over; NULL is no memory). In 2026-07-28 it gets its type,
+ * unless it has one, and says who made it. */
 int mcp_give(struct mcp_request *r, json_t *result);
 /* The same for an error that a call of the library has left. */
 int mcp_refuse_error(struct mcp_request *r, int rc);
@@ -147,6 +153,8 @@ void mcp_condition_make(pthread_cond_t *c); /* on the monotonic clock */
 
 /* ---- protocol_lists.c ---- */
 
+/* Name and version; NULL: no memory. */
+json_t *mcp_server_info(const struct mcp_request *r);
 /* A page of `all` (taken over) under `key`; the cursor is the number of entries before it. */
 int mcp_give_page(struct mcp_request *r, const char *key, json_t *all);
 /* mcp_give, with how long a client of 2026-07-28 may keep the result. */

@@ -26,6 +26,9 @@ int mcp_server_make(struct mcp_server **out, const struct mcp_server_options *op
     if (!s)
         return BASE_E_MEMORY;
     s->o = *options;
+    s->state_seconds = 900;
+    s->list_seconds = 5;
+    s->pause_ms = 50;
     int rc = mcp_secret_make(s->secret);
     if (rc) {
         base_free(s);

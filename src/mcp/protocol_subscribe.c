@@ -14,9 +14,8 @@
 #include <string.h>
 #include <time.h>
 
-#define URIS_MOST    1000 /* of one session or subscription */
-#define QUEUED_MOST  1000
-#define LIST_SECONDS 5
+#define URIS_MOST   1000 /* of one session or subscription */
+#define QUEUED_MOST 1000
 
 struct mcp_subscription {
     struct mcp_subscription *next;
@@ -180,7 +179,7 @@ static void *watch(void *context)
             look_at_stamps(s);
         if (t >= next_list && s->o.provider && s->o.provider->resources && somebody_wants_list(s)) {
             double took = look_at_list(s);
-            next_list = t + (took * 20 > LIST_SECONDS ? took * 20 : LIST_SECONDS);
+            next_list = t + (took * 20 > s->list_seconds ? took * 20 : s->list_seconds);
         }
         /* a second, whatever else wakes it */
         now.tv_sec++;
@@ -415,5 +414,6 @@ int mcp_listen(struct mcp_request *r)
     json_t *result = gone ? NULL : listen_result(r->id);
     subscription_free(sub);
     r->silent = gone;
+    r->parting = !gone;
     return gone ? 0 : mcp_give(r, result);
 }

@@ -1,8 +1,8 @@
 /* The server on standard input and output: one message a line.
  *
- * The main thread reads. What it can act on at once (answers to what was asked, cancellations) it
- * does; the rest waits in a queue for the one worker, which answers in order. At the end of input
- * what has come is still answered, unless nobody reads the answers. */
+ * The main thread reads. What it can act on at once (answers to what was asked, cancellations,
+ * pings) it does; the rest waits in a queue for the one worker, which answers in order. At the end
+ * of input what has come is still answered, unless nobody reads the answers. */
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "mcp/protocol.h"
@@ -151,8 +151,12 @@ static int line(struct stdio *s, const char *text, size_t n)
                                   "more than 64 MiB of requests wait already", NULL);
         rc = answer ? 0 : BASE_E_MEMORY;
     } else if (!rc && message) {
+        const char *method = json_string_value(json_object_get(message, "method"));
         rc = mcp_session_take(s->session, message);
-        rc = rc ? rc : enqueue(s, json_incref(message), n);
+        if (!rc && method && strcmp(method, "ping") == 0)
+            rc = mcp_answer(s->session, NULL, message, &answer, NULL);
+        else if (!rc)
+            rc = enqueue(s, json_incref(message), n);
     }
     if (rc >= 0 && answer)
         rc = send_line(s, answer);

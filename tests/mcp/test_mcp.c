@@ -170,7 +170,8 @@ static void messages(void **state)
           ",\"name\":\"a\",\"arguments\":{\"x\":[]}}}",
           "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[{\"type\":\"text\",\"text\":"
           "\"{\\\"said\\\": []}\"}],\"isError\":false,\"structuredContent\":{\"said\":[]},"
-          "\"resultType\":\"complete\"}}" },
+          "\"resultType\":\"complete\",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":{"
+          "\"name\":\"assay\",\"version\":\"0.1.0\",\"title\":\"Assay\"}}}}" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         begin(&g);
