@@ -27,11 +27,16 @@ struct agent_capabilities {
     const char *connect;      /* the one server that the tool's `open` has connected to, as people
                                  may read it: no other socket can be made; NULL = none */
     bool threads;             /* may start threads (OpenMP), base_threads() at most 64 */
-    const char *exec;         /* the one program that may be started; NULL = none */
-    unsigned cpu_ms;          /* processor time of one call; 0 = 2,000 */
-    unsigned wall_ms;         /* 0 = 10,000 */
-    size_t memory;            /* bytes beyond what the program has; 0 = 256 MiB */
-    size_t output;            /* bytes of the result as JSON; 0 = 1 MiB */
+    /* The program that the tool is, in place of a function: an absolute path; NULL = none. It gets
+     * the arguments as JSON on standard input and prints the result. */
+    const char *exec;
+    const char *const *exec_arguments; /* after its name; ends with NULL; NULL = none */
+    const char *exec_directory;        /* where it is started; NULL = / */
+    bool processes;                    /* it may start others, in the same sandbox */
+    unsigned cpu_ms;                   /* processor time of one call; 0 = 2,000 */
+    unsigned wall_ms;                  /* 0 = 10,000 */
+    size_t memory;                     /* bytes beyond what the program has; 0 = 256 MiB */
+    size_t output;                     /* bytes of the result as JSON; 0 = 1 MiB */
 };
 struct agent_tool;
 /* Runs inside the worker: a process of its own with no capability but those declared. arguments are
@@ -214,6 +219,12 @@ int agent_tools_add_lab(struct agent_tools *t, const struct agent_lab_options *o
 /* ---- programs as tools ---- */
 
 /* Tools that are programs which read their arguments as JSON on standard input and print their
- * result as JSON, as a YAML file declares them (docs/tools.md has its keys). */
+ * result as JSON, as a YAML file declares them (docs/tools.md has its keys). Paths are those of the
+ * file's directory, and are looked up now: BASE_E_IO when one is not there, BASE_E_FORMAT when the
+ * file breaks its form (an unknown key, too), BASE_E_ARGUMENT as agent_tools_add. Tools before the
+ * one that fails stay added. */
 int agent_tools_add_programs(struct agent_tools *t, const char *path);
+/* The same from a text; directory is where its paths begin, name is for messages. */
+int agent_tools_parse_programs(struct agent_tools *t, const char *text, size_t bytes,
+                               const char *directory, const char *name);
 #endif

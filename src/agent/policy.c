@@ -51,7 +51,8 @@ static int action_parse(const char *text, const char *where, enum agent_action *
                           text);
 }
 
-static int keys_check(const json_t *o, const char *where, const char *const *known, size_t n)
+int agent_keys_check(const json_t *o, const char *where, const char *what, const char *const *known,
+                     size_t n)
 {
     for (void *it = json_object_iter((json_t *)o); it;
          it = json_object_iter_next((json_t *)o, it)) {
@@ -59,18 +60,17 @@ static int keys_check(const json_t *o, const char *where, const char *const *kno
         for (size_t i = 0; i < n; i++)
             found |= strcmp(known[i], json_object_iter_key(it)) == 0;
         if (!found)
-            return base_error_set(BASE_E_FORMAT, "%s: \"%.60s\" is not a key of a policy", where,
-                                  json_object_iter_key(it));
+            return base_error_set(BASE_E_FORMAT, "%s: \"%.60s\" is not a key of a %s", where,
+                                  json_object_iter_key(it), what);
     }
     return 0;
 }
 #define KEYS_CHECK(o, where, ...)                                                                  \
-    keys_check(o, where, (const char *const[]){ __VA_ARGS__ },                                     \
-               sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
+    agent_keys_check(o, where, "policy", (const char *const[]){ __VA_ARGS__ },                     \
+                     sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
 
-/* A whole number of at least `least`, where the key is there. */
-static int number_get(const json_t *o, const char *key, const char *where, int64_t least,
-                      int64_t *out)
+int agent_number_get(const json_t *o, const char *key, const char *where, int64_t least,
+                     int64_t *out)
 {
     int rc = base_json_get_int(o, key, where, false, out);
     if (!rc && json_object_get(o, key) && (*out < least || *out > (int64_t)1 << 40))
@@ -78,7 +78,6 @@ static int number_get(const json_t *o, const char *key, const char *where, int64
                             (long long)least);
     return rc;
 }
-
 static int rule_read(struct rule *r, const json_t *o, const char *where)
 {
     const char *action = NULL;
@@ -92,12 +91,12 @@ static int rule_read(struct rule *r, const json_t *o, const char *where)
         (rc = base_json_get_string(o, "reason", where, false, &r->reason)) ||
         (rc = base_json_get_string(o, "action", where, true, &action)) ||
         (rc = action_parse(action, where, &r->action)) ||
-        (rc = number_get(o, "per_minute", where, 1, &r->per_minute)) ||
-        (rc = number_get(o, "cpu_ms", where, 1, &r->cpu_ms)) ||
-        (rc = number_get(o, "wall_ms", where, 1, &r->wall_ms)) ||
-        (rc = number_get(o, "memory_bytes", where, 1, &r->memory)))
+        (rc = agent_number_get(o, "per_minute", where, 1, &r->per_minute)) ||
+        (rc = agent_number_get(o, "cpu_ms", where, 1, &r->cpu_ms)) ||
+        (rc = agent_number_get(o, "wall_ms", where, 1, &r->wall_ms)) ||
+        (rc = agent_number_get(o, "memory_bytes", where, 1, &r->memory)))
         return rc;
-    return number_get(o, "output_bytes", where, 1, &r->output);
+    return agent_number_get(o, "output_bytes", where, 1, &r->output);
 }
 
 static int limits_read(struct agent_policy *p, const json_t *o, const char *name)
@@ -111,15 +110,15 @@ static int limits_read(struct agent_policy *p, const json_t *o, const char *name
         (fallback && (rc = action_parse(fallback, name, &p->fallback))) ||
         (rc = base_json_get_string(o, "tainted", name, false, &tainted)) ||
         (tainted && (rc = action_parse(tainted, name, &p->limits.tainted))) ||
-        (rc = number_get(o, "approval_seconds", name, 0, &approval)) ||
-        (rc = number_get(o, "arguments_bytes", name, 2, &arguments)))
+        (rc = agent_number_get(o, "approval_seconds", name, 0, &approval)) ||
+        (rc = agent_number_get(o, "arguments_bytes", name, 2, &arguments)))
         return rc;
     if (loops) {
         if (!json_is_object(loops))
             return base_error_set(BASE_E_FORMAT, "%s: loops: expected {warn, block}", name);
         if ((rc = KEYS_CHECK(loops, name, "warn", "block")) ||
-            (rc = number_get(loops, "warn", name, 1, &warn)) ||
-            (rc = number_get(loops, "block", name, 1, &block)))
+            (rc = agent_number_get(loops, "warn", name, 1, &warn)) ||
+            (rc = agent_number_get(loops, "block", name, 1, &block)))
             return rc;
     }
     p->has_default = fallback != NULL;

@@ -21,5 +21,11 @@ struct agent_policy_limits {
 /* policy may be NULL: the default one. */
 struct agent_ruling agent_policy_rule(const struct agent_policy *policy,
                                       const struct agent_tool *tool, const char *caller);
+/* For files of this room: every key is one of n known ones ("... is not a key of a WHAT"), and a
+ * whole number of at least `least` where the key is there (untouched otherwise). */
+int agent_keys_check(const json_t *o, const char *where, const char *what, const char *const *known,
+                     size_t n);
+int agent_number_get(const json_t *o, const char *key, const char *where, int64_t least,
+                     int64_t *out);
 struct agent_policy_limits agent_policy_limits(const struct agent_policy *policy);
 #endif

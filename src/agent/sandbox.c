@@ -251,6 +251,22 @@ static bool watch(struct call *c, struct pollfd fd[3], double until)
     return true;
 }
 
+/* An exit code that is not 0, with what was written to standard error on one line. */
+static void failed_program(struct call *c, int code)
+{
+    const struct base_buffer *b = &c->error_text;
+    size_t n = b->length;
+    while (n && (b->data[n - 1] == '\n' || b->data[n - 1] == ' '))
+        n--;
+    char *words = base_utf8_repair(n ? b->data : "", n, &n);
+    for (size_t i = 0; words && i < n; i++)
+        if ((unsigned char)words[i] < ' ' || words[i] == 127)
+            words[i] = ' ';
+    stop(c, AGENT_END_FAILED, "the program ended with code %d%s%s", code, words && n ? ": " : "",
+         words ? words : "");
+    base_free(words);
+}
+
 /* What the ended worker's status, answer and errors mean. */
 static void judge(struct call *c)
 {
@@ -260,16 +276,18 @@ static void judge(struct call *c)
              c->job->needs->cpu_ms);
         return;
     }
+    if (c->how.many) {
+        stop(c, AGENT_END_KILLED, "stopped: too many processes");
+        return;
+    }
     if (WIFSIGNALED(status)) {
         killed(c->out, WTERMSIG(status), c->job->needs);
         return;
     }
     int code = WEXITSTATUS(status);
     if (c->job->needs->exec) {
-        int n = (int)c->error_text.length;
         if (code)
-            stop(c, AGENT_END_FAILED, "the program ended with code %d%s%.*s", code, n ? ": " : "",
-                 n, n ? c->error_text.data : "");
+            failed_program(c, code);
         return;
     }
     tell(c, true);

@@ -21,7 +21,7 @@
  *     call's time. Nothing passes between workers by that: the network namespace has no device that
  *     is up, and a worker that is not allowed the network dies at its first socket; the calls of
  *     System V IPC and message queues are in no list of seccomp's; nobody may set a host name. The
- *     namespaces stay what they were, a second wall behind seccomp. A program gets a user and a
+ *     namespaces stay what they were, a second wall behind seccomp. A program gets a
  *     process namespace of its own.
  *   - Everything else is made anew for every call: process, memory, descriptors, Landlock domain,
  *     filter, limits. No worker is used twice, so nothing of one call is left for the next, whoever

@@ -234,16 +234,22 @@ static const char *const calls_threads[] = {
     "sched_get_priority_max",
     "sched_get_priority_min",
 };
-/* Starting programs: its children stay in the same sandbox and die with it. */
+/* Starting others: they stay in the same sandbox and die with it. */
+static const char *const calls_processes[] = {
+    "clone", "fork", "vfork", "wait4", "waitid",
+};
+/* A program: the one that was declared is started after the filter holds, so that exec cannot be
+ * forbidden; what it starts in its own place has no more rights than it. */
 static const char *const calls_exec[] = {
-    "execve",        "execveat",        "clone",         "fork",
-    "vfork",         "wait4",           "waitid",        "kill",
-    "tgkill",        "setpgid",         "getpgid",       "setsid",
-    "getsid",        "chdir",           "fchdir",        "setrlimit",
-    "rt_sigsuspend", "rt_sigtimedwait", "rt_sigpending", "sched_setaffinity",
-    "getresuid",     "getresgid",       "alarm",         "setitimer",
-    "close_range",   "capget",          "mlock",         "munlock",
-    "msync",         "mincore",
+    "execve",          "execveat",      "kill",
+    "tgkill",          "setpgid",       "getpgid",
+    "setsid",          "getsid",        "chdir",
+    "fchdir",          "setrlimit",     "rt_sigsuspend",
+    "rt_sigtimedwait", "rt_sigpending", "sched_setaffinity",
+    "getresuid",       "getresgid",     "alarm",
+    "setitimer",       "close_range",   "capget",
+    "mlock",           "munlock",       "msync",
+    "mincore",
 };
 /* Nothing here asks for these by accident. */
 static const char *const calls_deadly[] = {
@@ -310,7 +316,8 @@ enum {
     CLASS_EXEC = 4,
     CLASS_THREADS = 8,
     CLASS_CONNECTED = 16,
-    CLASSES = 32
+    CLASS_PROCESSES = 32,
+    CLASSES = 64
 };
 static struct agent_filter filters[CLASSES];
 static pthread_mutex_t filters_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -339,6 +346,8 @@ static bool in_list(const char *name, const char *const *names, size_t n)
     return false;
 }
 
+#define IN_LIST(name, names) in_list(name, names, sizeof(names) / sizeof *(names))
+
 /* The filter of a class as the kernel takes it, made once. */
 static int filter_make(unsigned class, struct agent_filter *out)
 {
@@ -360,6 +369,7 @@ static int filter_make(unsigned class, struct agent_filter *out)
     ok = ok && (!(class & CLASS_WRITE) || RULES(c, SCMP_ACT_ALLOW, calls_write));
     ok = ok && (!(class & CLASS_NETWORK) || RULES(c, SCMP_ACT_ALLOW, calls_network));
     ok = ok && (!(class & CLASS_EXEC) || RULES(c, SCMP_ACT_ALLOW, calls_exec));
+    ok = ok && (!(class & CLASS_PROCESSES) || RULES(c, SCMP_ACT_ALLOW, calls_processes));
     if (class & CLASS_CONNECTED && !(class & CLASS_NETWORK)) { /* through a socket to its end */
         struct scmp_arg_cmp nowhere_else = SCMP_A4(SCMP_CMP_EQ, 0);
         int sendto = seccomp_lib.syscall_resolve_name("sendto");
@@ -368,14 +378,15 @@ static int filter_make(unsigned class, struct agent_filter *out)
     }
     for (size_t i = 0; ok && i < sizeof calls_deadly / sizeof *calls_deadly; i++) {
         const char *name = calls_deadly[i];
+        /* A program may ask for a socket (the C library does, to find a user's name) or for a child
+         * and go on without: it gets an error. A function that asks has been led astray. */
         bool allowed =
-            (class & CLASS_NETWORK &&
-             in_list(name, calls_network, sizeof calls_network / sizeof *calls_network)) ||
-            (class & CLASS_EXEC &&
-             in_list(name, calls_exec, sizeof calls_exec / sizeof *calls_exec));
+            (class & CLASS_NETWORK && IN_LIST(name, calls_network)) ||
+            (class & CLASS_EXEC && (IN_LIST(name, calls_exec) || IN_LIST(name, calls_network) ||
+                                    IN_LIST(name, calls_processes)));
         ok = allowed || rule(c, SCMP_ACT_KILL_PROCESS, name);
     }
-    if (!(class & CLASS_EXEC)) { /* threads at most, no processes; clone3 would hide its flags */
+    if (!(class & CLASS_PROCESSES)) { /* threads at most; clone3 would hide its flags */
         const scmp_datum_t all = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
         struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, all, all);
         struct scmp_arg_cmp process = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0);
@@ -383,8 +394,9 @@ static int filter_make(unsigned class, struct agent_filter *out)
         if (class & CLASS_THREADS)
             ok = ok && RULES(c, SCMP_ACT_ALLOW, calls_threads) &&
                  seccomp_lib.rule_add_array(c, SCMP_ACT_ALLOW, clone, 1, &thread) == 0 &&
-                 seccomp_lib.rule_add_array(c, SCMP_ACT_KILL_PROCESS, clone, 1, &process) == 0;
-        else
+                 (class & CLASS_EXEC ||
+                  seccomp_lib.rule_add_array(c, SCMP_ACT_KILL_PROCESS, clone, 1, &process) == 0);
+        else if (!(class & CLASS_EXEC))
             ok = ok && rule(c, SCMP_ACT_KILL_PROCESS, "clone");
     }
     if (class & CLASS_EXEC) { /* to die with the nest is not a program's to choose */
@@ -417,7 +429,8 @@ int agent_cage_filter(const struct agent_capabilities *needs, const struct agent
 {
     unsigned class = (needs->write ? CLASS_WRITE : 0) | (needs->network ? CLASS_NETWORK : 0) |
                      (needs->exec ? CLASS_EXEC | CLASS_WRITE : 0) |
-                     (needs->threads ? CLASS_THREADS : 0) | (needs->connect ? CLASS_CONNECTED : 0);
+                     (needs->threads ? CLASS_THREADS : 0) | (needs->connect ? CLASS_CONNECTED : 0) |
+                     (needs->exec && needs->processes ? CLASS_PROCESSES : 0);
     pthread_mutex_lock(&filters_lock);
     int rc = filters[class].code ? 0 : filter_make(class, &filters[class]);
     pthread_mutex_unlock(&filters_lock);

@@ -5,6 +5,7 @@
 #include "agent/sandbox_frame.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -21,16 +22,19 @@
 #include <time.h>
 #include <unistd.h>
 
-#define THREADS_MOST 64
-#define NAMESPACES   (CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWUTS)
-#define THREAD_BYTES ((rlim_t)8 << 20) /* of stack */
+#define ARGUMENTS_MOST 64 /* of a program */
+#define PROCESSES_MOST 64 /* of a program that may start others */
+#define THREADS_MOST   64
+#define NAMESPACES     (CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWUTS)
+#define THREAD_BYTES   ((rlim_t)8 << 20) /* of stack */
 
 struct child {
     pid_t pid;
     int socket; /* of its call; -1 = its gate is gone */
     double cpu; /* seconds that it may use */
     bool over;  /* and has used */
-    bool program;
+    bool program, processes;
+    bool many; /* processes: more than allowed */
 };
 struct nest {
     int socket, gate, self; /* gate, self: pidfds */
@@ -69,22 +73,21 @@ static void cage_fail(const struct worker *w, const char *what)
     _exit(127);
 }
 
+/* Besides those that the nest has set for all. */
 static void limits(const struct worker *w)
 {
     const struct agent_capabilities *needs = &w->needs;
     agent_cage_limit(RLIMIT_CPU, needs->cpu_ms / 1000 + 2); /* the nest's clock is finer */
-    agent_cage_limit(RLIMIT_CORE, 0);
     agent_cage_limit(RLIMIT_NOFILE, 64);
-    agent_cage_limit(RLIMIT_FSIZE, (rlim_t)1 << 30);
     rlim_t space = w->nest->space + needs->memory;
     if (needs->threads) {
         mallopt(M_ARENA_MAX, 1); /* an arena would take 64 MiB of address space for each thread */
         agent_cage_limit(RLIMIT_STACK, THREAD_BYTES);
-        agent_cage_limit(RLIMIT_NPROC, 256);
+        agent_cage_limit(RLIMIT_NPROC, 1024); /* of all workers */
         space += THREADS_MOST * THREAD_BYTES;
     }
-    if (needs->exec)
-        agent_cage_limit(RLIMIT_NPROC, 64);
+    if (needs->exec) /* of all workers, and not held against root: watch() counts, too */
+        agent_cage_limit(RLIMIT_NPROC, 1024);
     agent_cage_limit(RLIMIT_AS, space);
 }
 
@@ -137,9 +140,12 @@ static void run_function(const struct worker *w, json_t *arguments, void *opened
 static void run_program(const struct worker *w)
 {
     const char *program = w->needs.exec;
-    char *argv[] = { (char *)(uintptr_t)program, NULL };
+    const char *const *given = w->needs.exec_arguments;
+    const char *argv[ARGUMENTS_MOST + 2] = { program };
+    for (int i = 0; given && given[i] && i < ARGUMENTS_MOST; i++)
+        argv[i + 1] = given[i];
     char *environment[] = { "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", NULL };
-    execve(program, argv, environment);
+    execve(program, (char **)(uintptr_t)argv, environment);
     dprintf(2, "cannot start %s: %s", program, strerror(errno));
     _exit(127);
 }
@@ -178,6 +184,8 @@ static void work(struct worker *w)
         if (ruleset < 0)
             cage_fail(w, "Landlock");
     }
+    if (program && chdir(needs->exec_directory ? needs->exec_directory : "/"))
+        cage_fail(w, needs->exec_directory);
     const char *wall = agent_cage_files(ruleset);
     if (wall)
         cage_fail(w, wall);
@@ -199,8 +207,6 @@ static void work(struct worker *w)
         close_range(program ? 3 : 4, ~0u, 0);
     }
     limits(w);
-    if (needs->threads && !program)
-        unshare(CLONE_NEWUSER); /* for a count of threads of its own */
     struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
     struct __user_cap_data_struct no_rights[2] = { { 0 } };
     syscall(SYS_capset, &head, no_rights);
@@ -271,9 +277,7 @@ static bool grow(struct nest *n)
  * die; where there is none, the process group has to do. */
 static pid_t fork_worker(bool program)
 {
-    long pid =
-        program ? syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL)
-                : -1;
+    long pid = program ? syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL) : -1;
     return pid >= 0 ? (pid_t)pid : fork();
 }
 
@@ -322,9 +326,11 @@ static void start(struct nest *n, const struct nest_request *request, const char
     }
     if (request->program)
         setpgid(pid, pid); /* in both, so that neither has to wait for the other */
-    n->children[n->n++] = (struct child){
-        .pid = pid, .socket = fds[0], .cpu = request->cpu_ms * 1e-3, .program = request->program
-    };
+    n->children[n->n++] = (struct child){ .pid = pid,
+                                          .socket = fds[0],
+                                          .cpu = request->cpu_ms * 1e-3,
+                                          .program = request->program,
+                                          .processes = request->program && w.needs.processes };
 }
 
 /* Takes a request; false when the gate is gone. */
@@ -395,6 +401,7 @@ static void reap(struct nest *n)
         const struct nest_ended ended = {
             .status = status,
             .cpu = c->over,
+            .many = c->many,
             .cpu_seconds = (double)used.ru_utime.tv_sec + (double)used.ru_stime.tv_sec +
                            (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6
         };
@@ -404,12 +411,35 @@ static void reap(struct nest *n)
     }
 }
 
-static void watch_cpu(struct nest *n)
+/* Processes of the process namespace whose first is pid, as far as `most`. */
+static unsigned processes_of(pid_t pid, unsigned most)
+{
+    char path[64], mine[64], other[64];
+    snprintf(path, sizeof path, "/proc/%d/ns/pid", (int)pid);
+    ssize_t n = readlink(path, mine, sizeof mine), m;
+    unsigned count = 0;
+    DIR *d = n > 0 ? opendir("/proc") : NULL;
+    for (struct dirent *e; d && count <= most && (e = readdir(d));) {
+        if (e->d_name[0] < '1' || e->d_name[0] > '9' ||
+            snprintf(path, sizeof path, "/proc/%.12s/ns/pid", e->d_name) < 0)
+            continue;
+        m = readlink(path, other, sizeof other);
+        count += m == n && memcmp(mine, other, (size_t)n) == 0;
+    }
+    if (d)
+        closedir(d);
+    return count;
+}
+
+static void watch(struct nest *n)
 {
     for (size_t i = 0; i < n->n; i++) {
         struct child *c = &n->children[i];
         if (!c->over && cpu_of(c->pid) > c->cpu) {
             c->over = true;
+            end(c);
+        } else if (c->processes && processes_of(c->pid, PROCESSES_MOST) > PROCESSES_MOST) {
+            c->many = true;
             end(c);
         }
     }
@@ -463,6 +493,8 @@ void agent_nest_live(int socket, pid_t gate, const struct nest_options *options)
     /* Namespaces are a second wall; where they cannot be had seccomp and Landlock stand alone. */
     if (options->kind != AGENT_NEST_CONNECTING)
         unshare(NAMESPACES | (options->kind == AGENT_NEST_NETWORK ? 0 : CLONE_NEWNET));
+    agent_cage_limit(RLIMIT_CORE, 0);
+    agent_cage_limit(RLIMIT_FSIZE, (rlim_t)1 << 30);
     n.abi = agent_cage_landlock();
     if (n.abi)
         n.ruleset = agent_cage_ruleset(
@@ -497,7 +529,7 @@ void agent_nest_live(int socket, pid_t gate, const struct nest_options *options)
         if (n.n)
             reap(&n);
         if (n.n && now() - watched >= NEST_TICK_MS * 1e-3) {
-            watch_cpu(&n);
+            watch(&n);
             watched = now();
         }
     }

@@ -9,7 +9,6 @@
 #ifndef AGENT_SANDBOX_NEST_H
 #define AGENT_SANDBOX_NEST_H
 #include "agent/sandbox.h"
-#include "agent/sandbox.h"
 #include <sys/resource.h>
 
 #define NEST_INLINE      ((size_t)32 << 10) /* bytes of arguments within a packet */
@@ -25,6 +24,7 @@ struct nest_request {
 struct nest_ended {
     int status; /* as wait tells it; -1 = the worker could not be started, error says why */
     bool cpu;   /* it was ended for its processor time */
+    bool many;  /* or for the number of its processes */
     double cpu_seconds;
     char error[200];
 };

@@ -27,13 +27,15 @@ static void entry_free(struct agent_tool_entry *e)
 {
     if (!e)
         return;
-    const char *const strings[] = { e->tool.name,         e->tool.title,  e->tool.description,
-                                    e->tool.input,        e->tool.output, e->tool.needs.exec,
-                                    e->tool.needs.connect };
+    const char *const strings[] = { e->tool.name,          e->tool.title,
+                                    e->tool.description,   e->tool.input,
+                                    e->tool.output,        e->tool.needs.exec,
+                                    e->tool.needs.connect, e->tool.needs.exec_directory };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         base_free((char *)(uintptr_t)strings[i]);
     list_free(e->tool.needs.read);
     list_free(e->tool.needs.write);
+    list_free(e->tool.needs.exec_arguments);
     json_decref(e->input);
     json_decref(e->output);
     agent_schema_free(e->arguments);
@@ -135,7 +137,8 @@ int agent_tools_add(struct agent_tools *t, const struct agent_tool *tool)
     copy->remote = tool->remote;
     copy->context = tool->context;
     copy->needs.read = copy->needs.write = NULL;
-    copy->needs.exec = copy->needs.connect = NULL;
+    copy->needs.exec = copy->needs.connect = copy->needs.exec_directory = NULL;
+    copy->needs.exec_arguments = NULL;
     if ((rc = string_copy(&copy->name, tool->name)) ||
         (rc = string_copy(&copy->title, tool->title)) ||
         (rc = string_copy(&copy->description, tool->description ? tool->description : "")) ||
@@ -143,6 +146,8 @@ int agent_tools_add(struct agent_tools *t, const struct agent_tool *tool)
         (rc = string_copy(&copy->output, tool->output)) ||
         (rc = string_copy(&copy->needs.exec, tool->needs.exec)) ||
         (rc = string_copy(&copy->needs.connect, tool->needs.connect)) ||
+        (rc = string_copy(&copy->needs.exec_directory, tool->needs.exec_directory)) ||
+        (rc = list_copy(&copy->needs.exec_arguments, tool->needs.exec_arguments)) ||
         (rc = list_copy(&copy->needs.read, tool->needs.read)) ||
         (rc = list_copy(&copy->needs.write, tool->needs.write)) ||
         (rc = schema_compile(t, copy->name, "arguments", copy->input, &e->input, &e->arguments)) ||

@@ -67,6 +67,8 @@ int cli_ground_open(struct cli_ground *g, struct agent_tools **out)
         rc = agent_tools_add_builtin(tools, &builtin);
     if (!rc)
         rc = agent_tools_add_lab(tools, &g->lab);
+    if (!rc && g->programs)
+        rc = agent_tools_add_programs(tools, g->programs);
     if (!rc)
         rc = add_servers(g, tools);
     if (rc)

@@ -11,6 +11,7 @@ struct cli_ground {
     struct cli_strings databases;
     bool several; /* the command has a use for more than one database */
     struct agent_lab_options lab;
+    const char *programs;       /* a file that declares programs as tools */
     struct cli_strings servers; /* whose tools are added: commands or addresses */
     const char *pins, *server_token;
     struct mcp_client **clients; /* of them; cli_ground_close */
@@ -26,7 +27,8 @@ struct cli_ground {
     "a table to look weather up in (columns place and date; builtin:weather is one), --documents " \
     "INDEX the search in an index that `assay tools index` made or in a table of PostgreSQL "      \
     "(postgresql://HOST/DATABASE#TABLE), --database FILE the tools that read an SQLite file or a " \
-    "PostgreSQL database (postgresql://HOST/DATABASE). --mcp SERVER adds the tools of an MCP "     \
+    "PostgreSQL database (postgresql://HOST/DATABASE). --programs FILE adds programs as tools "    \
+    "(docs/tools.md). --mcp SERVER adds the tools of an MCP "                                      \
     "server, a command or an address, and --pins FILE refuses those that are no longer what they " \
     "were when they were first seen."
 /* Rows of a command's table of options; g is a struct cli_ground. */
@@ -39,6 +41,7 @@ struct cli_ground {
     { "data", 0, CLI_STRING, &(g).lab.data, "DIR", "Tables below it may be read and analysed." },\
     { "models", 0, CLI_STRING, &(g).lab.models, "DIR", "Models below it may be loaded by name." },\
     { "store", 0, CLI_STRING, &(g).lab.store, "FILE", "A store whose runs may be listed." },       \
+    { "programs", 0, CLI_STRING, &(g).programs, "FILE", "Programs as tools, declared in YAML." }, \
     { "mcp", 0, CLI_STRINGS, &(g).servers, "SERVER", "Add the tools of an MCP server." },          \
     { "mcp-token-env", 0, CLI_STRING, &(g).server_token, "NAME",                                   \
       "Variable with the bearer token for the one --mcp address." },                               \
