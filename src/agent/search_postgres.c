@@ -13,7 +13,7 @@
  * does it (Robertson and Zaragoza 2009; PostgreSQL itself knows no rarity):
  *   sum over terms t in the passage of idf(t) * 2.2 f / (f + 1.2),
  *   f = 4 ts_rank_cd('{.25, .25, .25, 1}', words, t, 1): an occurrence in the title counts four
- *       times; divided by 1 + log(length)
+ *       times; divided by log(1 + length)
  *   idf(t) = ln(1 + (N - n + 0.5) / (n + 0.5)) of N passages, n of them with t */
 #include "agent/builtin.h"
 #include "agent/postgres_private.h"

@@ -68,9 +68,12 @@ const struct cli_command cli_command_redteam = {
         "Hostile tools, hostile arguments and hostile conversations, tried for real on this "
         "machine in a directory of their own: files outside, links swapped while they are read, "
         "shells, fork and memory bombs, network, tracing, injection by results, calls without "
-        "approval. First comes what the machine's kernel offers. Exit code 1 when a try was not "
-        "stopped.\n\n"
-        "  assay redteam",
+        "approval. First comes what the machine's kernel offers. --database adds the attacks on a "
+        "PostgreSQL server, in a schema that is made for them and dropped afterwards; give a "
+        "superuser's address of a server made for tests: then there is most to do. Exit code 1 "
+        "when a try was not stopped.\n\n"
+        "  assay redteam\n"
+        "  assay redteam --database 'postgresql:///postgres?host=/tmp/test-server&user=postgres'",
     .run = run_redteam,
 };
 
@@ -325,9 +328,10 @@ static const char *attack_text(const json_t *attacks, size_t i, const char *key)
 static int run_redteam(int argc, char **argv)
 {
     const struct cli_command *self = &cli_command_redteam;
-    const char *log = NULL;
+    const char *log = NULL, *database = NULL;
     const struct cli_option options[] = {
         { "audit", 0, CLI_STRING, &log, "FILE", "Append the calls to this log." },
+        { "database", 0, CLI_STRING, &database, "ADDRESS", "A PostgreSQL server to attack, too." },
         { 0 },
     };
     int n, code = cli_parse(self, options, false, argc, argv, &n);
@@ -335,19 +339,23 @@ static int run_redteam(int argc, char **argv)
         return code < 0 ? 0 : code;
     if (n)
         return cli_usage(self, "unexpected \"%s\"", argv[1]);
+    static const char *const untried = "not tried: --database names no PostgreSQL server to attack";
     struct agent_audit *audit = NULL;
     struct agent_redteam r = { 0 };
     int rc = log ? agent_audit_open(&audit, log) : 0;
     if (!rc)
         rc = agent_redteam_run(audit, &r);
+    if (!rc && database && (rc = agent_redteam_postgres(audit, database, &r)))
+        json_decref(r.attacks);
     agent_audit_close(audit);
     if (rc)
         return cli_fail(self);
     json_t *machine = agent_sandbox_describe();
     if (cli_common.json) {
-        code = cli_print_json(self,
-                              json_pack("{s:i, s:i, s:o, s:o}", "tried", (int)r.tried, "stopped",
-                                        (int)r.stopped, "machine", machine, "attacks", r.attacks));
+        code =
+            cli_print_json(self, json_pack("{s:i, s:i, s:o, s:o, s:s*}", "tried", (int)r.tried,
+                                           "stopped", (int)r.stopped, "machine", machine, "attacks",
+                                           r.attacks, "postgres", database ? NULL : untried));
         return code ? code : r.stopped < r.tried;
     }
     struct base_buffer b = { 0 };
@@ -375,6 +383,8 @@ static int run_redteam(int argc, char **argv)
                 rc = cli_append_wrapped(&b, 8, attack_text(r.attacks, i, "how"));
         }
     }
+    if (!rc && !database)
+        rc = base_buffer_printf(&b, "\n  postgres\n  %s\n", untried);
     if (!rc)
         rc = base_buffer_printf(&b, "\n  %u tried, %u stopped.\n", r.tried, r.stopped);
     json_decref(machine);

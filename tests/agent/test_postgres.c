@@ -1,10 +1,13 @@
 /* PostgreSQL as tools read it, on a private server: values as JSON, what is refused and what a
  * superuser's connection cannot be made to do, tables in pages, stamps, search, passwords. */
 #include "agent/postgres_private.h"
+#include "agent/redteam.h"
+#include "agent/search.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include <assay/tool.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -421,12 +424,354 @@ static void passwords_stay_inside(void **state)
     base_free(name);
 }
 
+/* ---- as tools ---- */
+
+/* Calls through a gate without a policy, as a model would. */
+static struct agent_result ask(const struct agent_builtin_options *options, const char *tool,
+                               const char *arguments)
+{
+    struct agent_tools *tools = NULL;
+    struct agent_gate *gate = NULL;
+    struct agent_result r = { 0 };
+    json_t *json = NULL;
+    if (base_json_parse_wire(&json, arguments, strlen(arguments), 0, "t") ||
+        agent_tools_make(&tools) || agent_tools_add_builtin(tools, options) ||
+        agent_gate_make(&gate, tools, NULL))
+        fail_msg("%s", base_error_message());
+    const struct agent_call c = { .tool = tool, .arguments = json, .caller = "test" };
+    assert_int_equal(agent_call_run(gate, &c, &r), 0);
+    agent_gate_free(gate);
+    agent_tools_free(tools);
+    json_decref(json);
+    return r;
+}
+
+static json_t *answer(const struct agent_builtin_options *options, const char *tool,
+                      const char *arguments)
+{
+    struct agent_result r = ask(options, tool, arguments);
+    if (r.outcome != AGENT_OK)
+        fail_msg("%s %s: %s: %s", tool, arguments, agent_outcome_name(r.outcome),
+                 r.message ? r.message : "");
+    json_t *value = json_incref(r.value);
+    agent_result_free(&r);
+    return value;
+}
+
+static void failed(const struct agent_builtin_options *options, const char *tool,
+                   const char *arguments, const char *message)
+{
+    struct agent_result r = ask(options, tool, arguments);
+    if (r.outcome != AGENT_FAILED || !r.message || !strstr(r.message, message))
+        fail_msg("%s: %s: %s", arguments, agent_outcome_name(r.outcome),
+                 r.message ? r.message : "");
+    agent_result_free(&r);
+}
+
+static void tools_answer(void **state)
+{
+    (void)state;
+    needs_server();
+    do_sql("CREATE TABLE price(id int PRIMARY KEY, eur numeric(8,2), what text); INSERT INTO price "
+           "VALUES (1, 2.50, 'tea'), (2, 3.25, 'coffee')");
+    const struct agent_builtin_options o = { .database = server.url };
+    json_t *v = answer(&o, "query_sql",
+                       "{\"sql\": \"SELECT eur, what FROM price WHERE eur > $1 ORDER BY id\", "
+                       "\"parameters\": [1.5], \"limit\": 1}");
+    char *text = base_json_dump(v, false);
+    assert_string_equal(text, "{\"columns\": [{\"name\": \"eur\", \"type\": \"numeric(8,2)\"}, "
+                              "{\"name\": \"what\", \"type\": \"text\"}], \"rows\": [[2.5, "
+                              "\"tea\"]], \"more\": true}");
+    base_free(text);
+    json_decref(v);
+    v = answer(&o, "describe_database", "{\"table\": \"price\"}");
+    text = base_json_dump(json_array_get(json_object_get(v, "tables"), 0), false);
+    assert_non_null(strstr(text, "{\"name\": \"eur\", \"type\": \"numeric(8,2)\", \"not_null\": "
+                                 "false, \"primary_key\": false}"));
+    base_free(text);
+    json_decref(v);
+    failed(&o, "query_sql", "{\"sql\": \"SELECT pg_read_file('/etc/passwd')\"}",
+           "not allowed: the function pg_read_file(text)");
+    failed(&o, "describe_database", "{\"table\": \"prices\"}", "there is no table \"prices\"");
+    const struct agent_builtin_options nobody = {
+        .database = "postgresql://me:s3cr3t@127.0.0.1:1/x?connect_timeout=2"
+    };
+    struct agent_result r = ask(&nobody, "query_sql", "{\"sql\": \"SELECT 1\"}");
+    assert_int_equal(r.outcome, AGENT_FAILED);
+    assert_non_null(strstr(r.message, "postgresql://me@127.0.0.1:1/x: cannot connect: "));
+    assert_null(strstr(r.message, "s3cr3t"));
+    agent_result_free(&r);
+    /* nothing that is shown of a tool holds the password */
+    struct agent_tools *tools = NULL;
+    json_t *all = NULL;
+    assert_int_equal(agent_tools_make(&tools), 0);
+    assert_int_equal(agent_tools_add_builtin(tools, &nobody), 0);
+    assert_int_equal(agent_tools_export(tools, AGENT_FORM_MCP, &all), 0);
+    text = base_json_dump(all, false);
+    assert_null(strstr(text, "s3cr3t"));
+    assert_string_equal(agent_tools_find(tools, "query_sql")->needs.connect,
+                        "postgresql://me@127.0.0.1:1/x");
+    base_free(text);
+    json_decref(all);
+    agent_tools_free(tools);
+}
+
+/* A role that may read one table, whose row policy calls a function; and the trees of its
+ * statements in the server's log, until it may keep them out. */
+static void a_role_is_held_back(void **state)
+{
+    (void)state;
+    needs_server();
+    do_sql("CREATE FUNCTION mine(text) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT $1 = "
+           "current_user $$; CREATE TABLE notes(owner text, note text); INSERT INTO notes VALUES "
+           "('reader', 'hello'), ('other', 'no'); CREATE TABLE open_notes(note text); INSERT INTO "
+           "open_notes VALUES ('hi'); CREATE ROLE reader LOGIN; GRANT SELECT ON notes, open_notes "
+           "TO reader; ALTER TABLE notes ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON notes "
+           "USING (mine(owner))");
+    char url[200], log[120], *text;
+    size_t n;
+    snprintf(url, sizeof url, "postgresql:///postgres?host=%s&user=reader", server.directory);
+    const struct agent_builtin_options o = { .database = url };
+    json_t *v = answer(&o, "query_sql", "{\"sql\": \"SELECT note AS marked_1 FROM open_notes\"}");
+    assert_string_equal(
+        json_string_value(json_array_get(json_array_get(json_object_get(v, "rows"), 0), 0)), "hi");
+    json_decref(v);
+    failed(&o, "query_sql", "{\"sql\": \"SELECT note FROM notes\"}",
+           "not allowed: the function mine(text)");
+    failed(&o, "query_sql", "{\"sql\": \"SELECT * FROM watched\"}",
+           "permission denied for table watched");
+    v = answer(&o, "describe_database", "{}");
+    assert_int_equal(json_array_size(json_object_get(v, "tables")), 2);
+    json_decref(v);
+    do_sql("GRANT SET ON PARAMETER log_min_messages TO reader");
+    v = answer(&o, "query_sql", "{\"sql\": \"SELECT note AS marked_2 FROM open_notes\"}");
+    json_decref(v);
+    snprintf(log, sizeof log, "%s/log", server.directory);
+    assert_int_equal(base_file_read(log, 0, &text, &n), 0);
+    assert_non_null(strstr(text, ":resname marked_1"));
+    assert_null(strstr(text, ":resname marked_2"));
+    base_free(text);
+}
+
+static const char records[] =
+    "{\"id\": \"a1\", \"head\": \"Tea\", \"body\": \"green tea and black tea\"}\n"
+    "{\"id\": \"b2\", \"head\": \"Coffee\", \"body\": \"coffee is no tea at all really\"}\n"
+    "{\"id\": 3, \"head\": null, \"body\": \"water\\tor\\n\\\\ it's\"}\n"
+    "{\"id\": \"d4\", \"head\": \"Milk\", \"body\": \"milk from oats\"}\n"
+    "{\"id\": \"e5\", \"head\": \"Juice\", \"body\": \"juices from apples\"}\n";
+
+static const json_t *at(const json_t *v, size_t i, const char *key)
+{
+    return json_object_get(json_array_get(json_object_get(v, "results"), i), key);
+}
+
+/* The score of one word: `weight` is 1 for an occurrence in the title, 1/4 in the text; n of N
+ * passages hold it. */
+static double score_of(double weight, double words, double n, double N)
+{
+    double f = 4 * weight / log(words + 1);
+    return log(1 + (N - n + 0.5) / (n + 0.5)) * 2.2 * f / (f + 1.2);
+}
+
+static void documents_are_found(void **state)
+{
+    (void)state;
+    needs_server();
+    const char *file = test_temporary_path(".jsonl");
+    char target[220];
+    snprintf(target, sizeof target, "%s#library", server.url);
+    test_write_file(file, records, sizeof records - 1);
+    struct agent_index_report r;
+    const struct agent_index_options english = {
+        .field = "body", .title = "head", .id = "id", .tokenizer = "english"
+    };
+    struct agent_index_options words = english;
+    words.tokenizer = NULL;
+    if (agent_index_make(file, target, &words, &r))
+        fail_msg("%s", base_error_message());
+    assert_int_equal(r.documents, 5);
+    assert_int_equal(r.passages, 5);
+    json_decref(r.names);
+    const struct agent_builtin_options o = { .documents = target };
+    json_t *v = answer(&o, "search", "{\"query\": \"TEA\"}");
+    assert_int_equal(json_array_size(json_object_get(v, "results")), 2);
+    assert_string_equal(json_string_value(at(v, 0, "record")), "a1");
+    assert_string_equal(json_string_value(at(v, 0, "title")), "Tea");
+    assert_string_equal(json_string_value(at(v, 0, "snippet")), "green **tea** and black **tea**");
+    assert_int_equal(json_integer_value(at(v, 0, "line")), 1);
+    assert_int_equal(json_integer_value(at(v, 0, "offset")), 0);
+    assert_true(fabs(json_real_value(at(v, 0, "score")) - score_of(1.5, 6, 2, 5)) < 1e-6);
+    assert_string_equal(json_string_value(at(v, 1, "record")), "b2");
+    assert_true(fabs(json_real_value(at(v, 1, "score")) - score_of(0.25, 8, 2, 5)) < 1e-6);
+    json_decref(v);
+    static const struct {
+        const char *arguments, *records; /* in order */
+        bool more;
+    } cases[] = {
+        { "{\"query\": \"coffee tea\"}", "b2 a1 ", false }, /* the rarer word counts more */
+        { "{\"query\": \"coffee tea\", \"match\": \"all\"}", "b2 ", false },
+        { "{\"query\": \"coffee tea\", \"limit\": 1}", "b2 ", true },
+        { "{\"query\": \"coffee tea\", \"limit\": 1, \"offset\": 1}", "a1 ", false },
+        { "{\"query\": \"\\\"tea and black\\\"\"}", "a1 ", false },
+        { "{\"query\": \"\\\"black and tea\\\"\"}", "", false },
+        { "{\"query\": \"wat*\"}", "3 ", false },
+        { "{\"query\": \"juice\"}", "e5 ", false },
+        { "{\"query\": \"apple\"}", "", false },
+        { "{\"query\": \"milk & !oats | ( <-> ' \\\\\"}", "d4 ", false },
+        { "{\"query\": \"it's* milk'x\\\\*\", \"match\": \"any\"}", "3 ", false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        v = answer(&o, "search", cases[i].arguments);
+        struct base_buffer found = { 0 };
+        base_buffer_puts(&found, "");
+        for (size_t k = 0; k < json_array_size(json_object_get(v, "results")); k++)
+            base_buffer_printf(&found, "%s ", json_string_value(at(v, k, "record")));
+        if (strcmp(found.data, cases[i].records) != 0)
+            fail_msg("%s: %s", cases[i].arguments, found.data);
+        assert_int_equal(json_is_true(json_object_get(v, "more")), cases[i].more);
+        base_buffer_free(&found);
+        json_decref(v);
+    }
+    v = answer(&o, "search", "{\"query\": \"water\", \"text\": true}");
+    assert_string_equal(json_string_value(at(v, 0, "text")), "water\tor\n\\ it's");
+    json_decref(v);
+    failed(&o, "search", "{\"query\": \" ?! \"}", "the query holds no word to look for");
+    /* again, with stems: the index is replaced */
+    assert_int_equal(agent_index_make(file, target, &english, &r), 0);
+    json_decref(r.names);
+    v = answer(&o, "search", "{\"query\": \"apple juicing\"}");
+    assert_int_equal(json_array_size(json_object_get(v, "results")), 1);
+    json_decref(v);
+    v = answer(&o, "search", "{\"query\": \"the and of\"}"); /* no word that counts */
+    assert_int_equal(json_array_size(json_object_get(v, "results")), 0);
+    json_decref(v);
+    /* a failure leaves what was there, and another table is not touched */
+    assert_int_equal(agent_index_make(file, target, NULL, &r), BASE_E_FORMAT);
+    v = answer(&o, "search", "{\"query\": \"oats\"}");
+    assert_int_equal(json_array_size(json_object_get(v, "results")), 1);
+    json_decref(v);
+    do_sql(
+        "CREATE TABLE articles(id int PRIMARY KEY, title text, body text, price numeric); INSERT "
+        "INTO articles VALUES (1, 'Snow', 'It snows in March.', 1), (2, NULL, 'Rain and snow, "
+        "snow and rain', 2), (3, 'Sun', NULL, 3)");
+    snprintf(target, sizeof target, "%s#articles", server.url);
+    assert_int_equal(agent_index_make(file, target, &english, &r), BASE_E_ARGUMENT);
+    assert_non_null(strstr(base_error_message(), "did not make"));
+    v = answer(&o, "search", "{\"query\": \"snow\"}"); /* all its columns of text */
+    assert_int_equal(json_array_size(json_object_get(v, "results")), 2);
+    assert_string_equal(json_string_value(at(v, 0, "path")), "articles");
+    assert_string_equal(json_string_value(at(v, 0, "record")), "1");
+    assert_string_equal(json_string_value(at(v, 0, "title")), "Snow");
+    assert_string_equal(json_string_value(at(v, 1, "snippet")),
+                        "Rain and **snow**, **snow** and rain");
+    json_decref(v);
+    snprintf(target, sizeof target, "%s#public.articles:body", server.url);
+    v = answer(&o, "search", "{\"query\": \"sun snow\"}");
+    assert_int_equal(json_array_size(json_object_get(v, "results")), 2);
+    assert_string_equal(json_string_value(at(v, 0, "record")), "2");
+    json_decref(v);
+    snprintf(target, sizeof target, "%s#articles:body,head", server.url);
+    failed(&o, "search", "{\"query\": \"x\"}", "articles has not all of the columns");
+    snprintf(target, sizeof target, "%s#absent", server.url);
+    failed(&o, "search", "{\"query\": \"x\"}", "there is no table \"absent\" to search in");
+    snprintf(target, sizeof target, "%s#hidden", server.url);
+    failed(&o, "search", "{\"query\": \"x\"}", "not allowed: the function trojan()");
+    words.tokenizer = "trigram";
+    assert_int_equal(agent_index_make(file, target, &words, &r), BASE_E_ARGUMENT);
+    char *name = agent_index_public("postgresql://me:s3cr3t@db/lab#docs:a,b");
+    assert_string_equal(name, "postgresql://me@db/lab#docs:a,b");
+    base_free(name);
+    unlink(file);
+}
+
+static void commands_work(void **state)
+{
+    (void)state;
+    needs_server();
+    char target[220];
+    snprintf(target, sizeof target, "%s#weather", server.url);
+    struct test_run r = test_assay(NULL, "tools", "index", "examples/weather.csv", "--field", "sky",
+                                   "--title", "place", "-o", target, "--json", NULL);
+    assert_int_equal(r.rc, 0);
+    json_t *v = test_run_json(&r);
+    assert_string_equal(json_string_value(json_object_get(v, "index")),
+                        "postgresql://assay@/postgres#weather");
+    assert_int_equal(json_integer_value(json_object_get(v, "passages")), 9);
+    json_decref(v);
+    test_run_free(&r);
+    r = test_assay(NULL, "tools", "call", "search", "--documents", target, "--args",
+                   "{\"query\": \"snow\", \"limit\": 1}", "--json", NULL);
+    assert_int_equal(r.rc, 0);
+    v = test_run_json(&r);
+    assert_string_equal(json_string_value(at(json_object_get(v, "result"), 0, "path")),
+                        "weather.csv");
+    json_decref(v);
+    test_run_free(&r);
+    r = test_assay(NULL, "tools", "describe", "query_sql", "--database",
+                   "postgresql://me:s3cr3t@db.example/lab", "--json", NULL);
+    assert_int_equal(r.rc, 0);
+    assert_null(strstr(r.out, "s3cr3t"));
+    assert_non_null(strstr(r.out, "\"connect\": \"postgresql://me@db.example/lab\""));
+    test_run_free(&r);
+}
+
+static void attacks_are_stopped(void **state)
+{
+    (void)state;
+    needs_server();
+    struct agent_redteam r = { .attacks = json_array() };
+    if (agent_redteam_postgres(NULL, server.url, &r))
+        fail_msg("%s", base_error_message());
+    size_t i;
+    json_t *one;
+    json_array_foreach(r.attacks, i, one) if (!json_is_true(json_object_get(one, "stopped")))
+        print_error("HARM %s: %s\n", json_string_value(json_object_get(one, "attack")),
+                    json_string_value(json_object_get(one, "how")));
+    assert_true(r.tried >= 60);
+    assert_int_equal(r.stopped, r.tried);
+    json_decref(r.attacks);
+}
+
+/* Trees that no server sends. */
+static void broken_trees(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        "({QUERY :commandType 1 :utilityStmt <>",
+        "({FUNCEXPR :funcid 1})",
+        "({QUERY :commandType 1 :utilityStmt <> :x {FUNCEXPR :funcid x}})",
+        "({QUERY :commandType 1 :utilityStmt <> :x {FUNCEXPR :funcid})",
+        "({QUERY :commandType 1 :utilityStmt <> :x {ROWCOMPAREEXPR :opnos 7}})",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct agent_pg_names names = { 0 };
+        if (agent_pg_tree_read(bad[i], strlen(bad[i]), &names) == 0)
+            fail_msg("%s", bad[i]);
+        agent_pg_names_free(&names);
+    }
+    struct agent_pg_names names = { 0 };
+    const char *good = "({QUERY :commandType 1 :utilityStmt <> :a {FUNCEXPR :funcid 12} :b "
+                       "{ROWCOMPAREEXPR :opnos (o 97 98)} :relid 7 :resname \\{\\:funcid\\ 9 "
+                       ":hasForUpdate true :c {OPEXPR :opno 5 :opfuncid 0}})";
+    assert_int_equal(agent_pg_tree_read(good, strlen(good), &names), 0);
+    assert_string_equal(names.functions.data, "{12");
+    assert_string_equal(names.operators.data, "{97,98,5");
+    assert_string_equal(names.relations.data, "{7");
+    assert_true(names.locks);
+    assert_false(names.no_select);
+    agent_pg_names_free(&names);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(passwords_stay_inside),  cmocka_unit_test(values_are_exact),
         cmocka_unit_test(statements_are_refused), cmocka_unit_test(tables_and_pages),
-        cmocka_unit_test(stamps_follow_changes),
+        cmocka_unit_test(stamps_follow_changes),  cmocka_unit_test(broken_trees),
+        cmocka_unit_test(tools_answer),           cmocka_unit_test(a_role_is_held_back),
+        cmocka_unit_test(documents_are_found),    cmocka_unit_test(commands_work),
+        cmocka_unit_test(attacks_are_stopped),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
