@@ -43,7 +43,8 @@ struct graph_read_options {
     const char *source, *target;     /* columns; NULL = the first two */
     const char *weight;              /* column, GraphML: key; finite, >= 0; NULL = none */
     enum graph_format format;
-    bool directed; /* GraphML says itself what it is */
+    bool directed; /* GraphML says itself what it is; asking an undirected one for directions is
+                      BASE_E_ARGUMENT, and so are columns, header and delimiter there */
 };
 /* An edge list or GraphML, plain or compressed; options NULL = all zero.
  *

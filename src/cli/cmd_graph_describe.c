@@ -97,9 +97,23 @@ __attribute__((format(printf, 3, 4))) static int line(struct base_buffer *b, con
     return base_buffer_printf(b, "  %-21s%s\n", name, text);
 }
 
+/* A figure with `digits` of them (significant ones, or decimals when `fixed`); "-" when there is
+ * none.
+ */
+struct figure {
+    char text[32];
+};
+static struct figure figure(double x, int digits, bool fixed)
+{
+    struct figure f = { "-" };
+    if (!isnan(x))
+        snprintf(f.text, sizeof f.text, fixed ? "%.*f" : "%.*g", digits, x);
+    return f;
+}
+
 static int spread_line(struct base_buffer *b, const char *name, const struct graph_spread *s)
 {
-    int rc = line(b, name, "mean %.2f, sd %.2f", s->mean, s->sd);
+    int rc = line(b, name, "mean %.2f, sd %s", s->mean, figure(s->sd, 2, true).text);
     return rc ? rc
               : line(b, "", "min %g, median %g, 90 %% %g, 99 %% %g, max %g", s->min,
                      s->q[GRAPH_Q50], s->q[GRAPH_Q90], s->q[GRAPH_Q99], s->max);
@@ -149,14 +163,14 @@ static int lay_out(struct base_buffer *b, const struct graph *g, const struct gr
     if (!rc && (g->loops || g->repeated))
         rc = line(b, "dropped", "%llu loops, %llu repetitions", (unsigned long long)g->loops,
                   (unsigned long long)g->repeated);
-    rc = rc ? rc : line(b, "density", "%.4g", d->density);
+    rc = rc ? rc : line(b, "density", "%s", figure(d->density, 4, false).text);
     rc = rc ? rc : spread_line(b, "degree", &d->degree);
     if (!rc && g->directed)
         rc = spread_line(b, "in-degree", &d->in);
     if (!rc && g->directed)
         rc = spread_line(b, "out-degree", &d->out);
     if (!rc && g->directed)
-        rc = line(b, "reciprocity", "%.4g", d->reciprocity);
+        rc = line(b, "reciprocity", "%s", figure(d->reciprocity, 4, false).text);
     if (!rc && d->isolated)
         rc = line(b, "isolated nodes", "%llu", (unsigned long long)d->isolated);
     rc = rc ? rc
@@ -168,10 +182,14 @@ static int lay_out(struct base_buffer *b, const struct graph *g, const struct gr
                   (unsigned long long)d->strong_largest);
     rc = rc ? rc : line(b, "triangles", "%llu", (unsigned long long)d->triangles);
     rc = rc ? rc
-            : line(b, "average clustering", "%.4g over all nodes, %.4g over those of degree 2 up",
-                   d->clustering, d->clustering_two);
-    rc = rc ? rc : line(b, "global clustering", "%.4g (transitivity)", d->transitivity);
-    rc = rc ? rc : line(b, "assortativity", "%.4g (correlation of degrees)", d->assortativity);
+            : line(b, "average clustering", "%.4g over all nodes, %s over those of degree 2 up",
+                   d->clustering, figure(d->clustering_two, 4, false).text);
+    rc = rc ? rc
+            : line(b, "global clustering", "%s (transitivity)",
+                   figure(d->transitivity, 4, false).text);
+    rc = rc ? rc
+            : line(b, "assortativity", "%s (correlation of degrees)",
+                   figure(d->assortativity, 4, false).text);
     rc = rc ? rc
             : line(b, "deepest core", "k = %u, %llu nodes", d->core,
                    (unsigned long long)d->core_nodes);
@@ -180,11 +198,13 @@ static int lay_out(struct base_buffer *b, const struct graph *g, const struct gr
                  ? line(b, "diameter", "%u (exact, %u searches)", d->diameter_low, d->searches)
                  : line(b, "diameter", "%u to %u (bounds after %u searches)", d->diameter_low,
                         d->diameter_high, d->searches);
-    if (!rc && d->sources == d->component_size[0])
+    if (!rc && isnan(d->distance))
+        rc = line(b, "mean distance", "- (no two nodes are connected)");
+    else if (!rc && d->sources == d->component_size[0])
         rc = line(b, "mean distance", "%.4f (exact)", d->distance);
     else if (!rc)
-        rc = line(b, "mean distance", "%.4f (se %.4f, from %u nodes)", d->distance, d->distance_se,
-                  d->sources);
+        rc = line(b, "mean distance", "%.4f (se %s, from %u nodes)", d->distance,
+                  figure(d->distance_se, 4, true).text, d->sources);
     if (!rc && !isnan(d->distance_90))
         rc = line(b, "", "90 %% of pairs within %.2f", d->distance_90);
     rc = rc ? rc : base_buffer_puts(b, "\n");

@@ -231,6 +231,10 @@ static int begin_graph(struct graphml *r)
     if (!way || (strcmp(way, "directed") != 0 && strcmp(way, "undirected") != 0))
         return fail(r, BASE_E_FORMAT, "<graph> needs edgedefault=\"directed\" or \"undirected\"");
     r->reader.directed = way[0] == 'd';
+    if (r->options->directed && !r->reader.directed)
+        return graph_xml_fail(&r->xml, BASE_E_ARGUMENT,
+                              "its edges have no direction (edgedefault): it cannot be read as "
+                              "directed");
     if (r->options->weight && !r->weight_key)
         return graph_xml_fail(&r->xml, BASE_E_ARGUMENT, "there is no key of edges named \"%s\"",
                               r->options->weight);

@@ -378,5 +378,9 @@ int graph_read(struct graph **out, const char *path, const struct graph_read_opt
             return rc;
         graphml = found && o->format == GRAPH_FORMAT_AUTO;
     }
+    if (graphml && (o->source || o->target || o->table.header || o->table.delimiter))
+        return base_error_set(BASE_E_ARGUMENT,
+                              "%s: is GraphML: columns, header and delimiter are of edge lists",
+                              path);
     return graphml ? graph_read_graphml(out, path, o) : read_list(out, path, o, &t);
 }

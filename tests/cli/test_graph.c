@@ -88,6 +88,21 @@ static void test_describe(void **state)
           "--header");
 }
 
+/* One node alone has no density, distances or deviation: dashes, and no nan. */
+static void test_describe_least(void **state)
+{
+    (void)state;
+    static const char *const least[] = { "a,a\n", "a,b\n", "a,b\nc,d\n" };
+    for (int k = 0; k < 3; k++)
+        for (int directed = 0; directed < 2; directed++) {
+            struct test_run r = test_assay(least[k], "graph", "describe", "-",
+                                           directed ? "--directed" : NULL, NULL);
+            assert_int_equal(r.rc, 0);
+            assert_null(strstr(r.out, "nan"));
+            test_run_free(&r);
+        }
+}
+
 static void test_compare(void **state)
 {
     (void)state;
@@ -181,9 +196,9 @@ static void test_estimate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pagerank), cmocka_unit_test(test_describe),
-        cmocka_unit_test(test_compare),  cmocka_unit_test(test_draw),
-        cmocka_unit_test(test_estimate),
+        cmocka_unit_test(test_pagerank),       cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_describe_least), cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_draw),           cmocka_unit_test(test_estimate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -290,6 +290,10 @@ static void test_graphml_refused(void **state)
     refused(".graphml", "1,2\n", NULL, BASE_E_FORMAT, "is this GraphML?");
     refused(".graphml", "<svg></svg>", NULL, BASE_E_FORMAT, "expected <graphml>");
     refused(".graphml", "<graphml></graphml>", NULL, BASE_E_FORMAT, "no <graph>");
+    /* options that would be passed over */
+    const struct graph_read_options directed = { .directed = true }, column = { .target = "#2" };
+    refused(".graphml", G "<node id='a'/>" E, &directed, BASE_E_ARGUMENT, "no direction");
+    refused(".graphml", G "<node id='a'/>" E, &column, BASE_E_ARGUMENT, "of edge lists");
     refused(".graphml", G E, NULL, BASE_E_FORMAT, "no nodes");
     refused(".graphml", G "<node id='a'/>", NULL, BASE_E_FORMAT, "ends inside <graph>");
     refused(".graphml", G "<node id='a'/><node id='a'/>" E, NULL, BASE_E_FORMAT,
