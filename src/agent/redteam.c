@@ -646,7 +646,7 @@ int agent_redteam_run(struct agent_audit *audit, struct agent_redteam *out)
     try_argument(&t, "policy", "a tool that needs approval, with nobody there", "asked", "{}");
     try_argument(&t, "policy", "a tool that is not there", "rm_rf", "{}");
     try_conversation(&t);
-    rc = t.rc;
+    rc = t.rc ? t.rc : agent_redteam_lab(audit, g.top, out);
 out:
     agent_gate_free(t.gate);
     ground_end(&g);

@@ -14,4 +14,6 @@ int agent_redteam_run(struct agent_audit *audit, struct agent_redteam *out);
  * address, whose role must be able to make one (a superuser, best: then there is most to do). */
 int agent_redteam_postgres(struct agent_audit *audit, const char *address,
                            struct agent_redteam *out);
+/* The part of it that attacks the laboratory's tools, in a directory below top (redteam_lab.c). */
+int agent_redteam_lab(struct agent_audit *audit, const char *top, struct agent_redteam *out);
 #endif

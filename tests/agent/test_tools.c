@@ -414,7 +414,7 @@ static void attacks_are_stopped(void **state)
             fail_msg("%s: %s", json_string_value(json_object_get(one, "attack")),
                      json_string_value(json_object_get(one, "how")));
     }
-    assert_int_equal(r.tried, 53);
+    assert_true(r.tried >= 79);
     json_decref(r.attacks);
     agent_audit_close(a);
     struct agent_audit_report report;
