@@ -371,7 +371,7 @@ static int filter_make(unsigned class, struct agent_filter *out)
     ok = ok && (!(class & CLASS_EXEC) || RULES(c, SCMP_ACT_ALLOW, calls_exec));
     ok = ok && (!(class & CLASS_PROCESSES) || RULES(c, SCMP_ACT_ALLOW, calls_processes));
     if (class & CLASS_CONNECTED && !(class & CLASS_NETWORK)) { /* through a socket to its end */
-        struct scmp_arg_cmp nowhere_else = SCMP_A4(SCMP_CMP_EQ, 0);
+        struct scmp_arg_cmp nowhere_else = SCMP_A4(SCMP_CMP_EQ, 0, 0);
         int sendto = seccomp_lib.syscall_resolve_name("sendto");
         ok = ok && seccomp_lib.rule_add_array(c, SCMP_ACT_ALLOW, sendto, 1, &nowhere_else) == 0 &&
              rule(c, SCMP_ACT_ALLOW, "recvfrom");
