@@ -63,8 +63,9 @@ int main(int argc, char **argv)
     cli_release();
     errno = 0;
     if (fflush(stdout) || ferror(stdout)) {
-        fprintf(stderr, "assay: standard output: %s\n", strerror(errno ? errno : EIO));
-        return 1;
+        if (code == 0) /* else the command has said what went wrong, this perhaps */
+            fprintf(stderr, "assay: standard output: %s\n", strerror(errno ? errno : EIO));
+        return code ? code : 1;
     }
     return code;
 }
