@@ -259,6 +259,18 @@ static bool is_number(const char *s)
 }
 
 /* Checks and applies the common options. */
+int cli_plain_name(const struct cli_command *command, const char *option, const char *path)
+{
+    static const char *const packed[] = { ".gz", ".bz2", ".zst" };
+    for (size_t i = 0; path && i < sizeof packed / sizeof *packed; i++)
+        if (base_ends_with(path, packed[i]))
+            return cli_usage(command,
+                             "%s %s: files are written uncompressed, and no reader would believe "
+                             "that name: leave %s off, and compress it afterwards",
+                             option, path, packed[i]);
+    return 0;
+}
+
 static int apply_common(const struct cli_command *command)
 {
     if (cli_common.threads < 0 || cli_common.threads > 4096) {
@@ -276,7 +288,7 @@ static int apply_common(const struct cli_command *command)
         base_threads_set((int)cli_common.threads);
     }
     base_progress_quiet(cli_common.quiet);
-    return 0;
+    return cli_plain_name(command, "-o", cli_common.output);
 }
 
 int cli_parse(const struct cli_command *command, const struct cli_option *options, bool with_model,

@@ -539,7 +539,7 @@ static int run(int argc, char **argv)
     int rc = cli_parse(self, options, false, argc, argv, &n);
     if (rc)
         return rc < 0 ? 0 : rc;
-    if ((rc = check(&a, n)))
+    if ((rc = check(&a, n)) || (rc = cli_plain_name(self, "--predictions", a.predictions)))
         return rc;
     base_interrupt_install();
     struct job j = { 0 };

@@ -216,6 +216,8 @@ static int run(int argc, char **argv)
         return cli_usage(self, "--resamples must be 2 to 100000, --near 1 to %d", EMBED_MOST_NEAR);
     if (!(o.level >= 0 && o.level < 1))
         return cli_usage(self, "--level must be between 0 and 1");
+    if ((rc = cli_plain_name(self, "--vectors", vectors)))
+        return rc;
     size_t *pair = base_alloc(2 * pairs.count + 1, sizeof *pair);
     if (!pair)
         return cli_fail(self);

@@ -409,6 +409,8 @@ static int run(int argc, char **argv)
     int rc = cli_parse(self, options, false, argc, argv, &n);
     if (rc)
         return rc < 0 ? 0 : rc;
+    if ((rc = cli_plain_name(self, "--nodes", a.nodes_file)))
+        return rc;
     if (a.methods)
         return cli_common.json ? list_methods_json() : list_methods();
     if (n != 2)
