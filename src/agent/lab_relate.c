@@ -470,8 +470,9 @@ int lab_fisher(struct lab_analysis *a)
         rc =
             stats_fisher(t.count[0], t.count[1], t.count[2], t.count[3], alternative, a->level, &r);
     if (!rc) {
-        snprintf(what, sizeof what, "odds ratio of %.40s against %.40s, %.40s over %.40s",
-                 t.column.name[0], t.column.name[1], t.row.name[0], t.row.name[1]);
+        snprintf(what, sizeof what, "odds of %.40s=%.40s where %.40s=%.40s, over where %.40s=%.40s",
+                 t.column.column, t.column.name[0], t.row.column, t.row.name[0], t.row.column,
+                 t.row.name[1]);
         lab_estimate(a->out, "estimates", what, r.odds_ratio, NAN, r.interval);
         lab_estimate(a->out, "effects", "sample odds ratio", r.sample_odds_ratio, NAN, none);
         lab_test(a->out, "exact", NAN, NULL, 0, r.p, alternative);
