@@ -48,7 +48,7 @@ struct embed_corpus {
 enum embed_encoding { EMBED_UTF8, EMBED_LATIN1 };
 struct embed_corpus_options {
     enum embed_tokens tokens;
-    enum embed_encoding encoding;
+    enum embed_encoding encoding; /* of plain files; others must be UTF-8 (BASE_E_ARGUMENT) */
     const char *field; /* CSV, TSV, JSON, JSONL: the column of the text (default "text") */
     bool whole; /* plain files: the file is one document; else every line that is not blank */
     void (*on_progress)(void *context, uint64_t bytes_done, uint64_t bytes_total);

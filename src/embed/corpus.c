@@ -300,7 +300,12 @@ int embed_corpus_read(struct embed_corpus *c, const char *path,
     int rc = embed_text_new(&r.text, options->tokens);
     if (rc)
         return rc;
-    if (has_records(path)) {
+    if (has_records(path) && options->encoding != EMBED_UTF8) {
+        rc = base_error_set(BASE_E_ARGUMENT,
+                            "%s: CSV, TSV and JSON are read as UTF-8 only: convert it first (iconv "
+                            "-f LATIN1 -t UTF-8)",
+                            path);
+    } else if (has_records(path)) {
         rc = read_records(&r, path);
     } else if ((rc = data_stream_open(&stream, path)) == 0) {
         rc = read_lines(&r, stream);

@@ -126,6 +126,8 @@ static int split_gensim(struct embed_text *t, const char *text, size_t bytes,
     int rc = lower_of(&t->lower, text, bytes);
     const char *s = t->lower.data;
     const size_t end = t->lower.length;
+    const char *close = NULL; /* the next '>', looked for once: a text of '<' alone is no square */
+    bool closes = true;
     base_buffer_clear(&t->word);
     for (size_t i = 0; rc == 0 && i < end;) {
         const unsigned char c = (unsigned char)s[i];
@@ -134,8 +136,9 @@ static int split_gensim(struct embed_text *t, const char *text, size_t bytes,
         if (c >= 0x80)
             length = base_utf8_decode(s + i, end - i, &code);
         if (c == '<') {
-            const char *close = memchr(s + i, '>', end - i);
-            if (close > s + i + 1) { /* at least one character between: a tag, gone */
+            if (closes && (!close || close < s + i))
+                closes = (close = memchr(s + i, '>', end - i)) != NULL;
+            if (closes && close > s + i + 1) { /* at least one character between: a tag, gone */
                 i = (size_t)(close - s) + 1;
                 continue;
             }

@@ -9,6 +9,8 @@
 #include "base/memory.h"
 #include "embed/text.h"
 #include <assay/embed.h>
+#include <stdlib.h>
+#include <time.h>
 
 static void expect(enum embed_tokens kind, const char *text, const char *tokens, size_t count)
 {
@@ -41,6 +43,31 @@ static void test_gensim(void **state)
            "caress poni relat condit hope apologis doubli happili trilogi logi bly", 11);
     expect(EMBED_TOKENS_GENSIM, "", "", 0);
     expect(EMBED_TOKENS_GENSIM, "the of 12 ab <unclosed tail", "unclos tail", 2);
+    expect(EMBED_TOKENS_GENSIM, "aaa <b <c> ddd> <> eee < > fff <<>> ggg", "aaa ddd eee fff ggg",
+           5);
+}
+
+/* Tags that never close were looked for again at each of them: an hour for these four megabytes. */
+static void test_open_tags(void **state)
+{
+    (void)state;
+    const size_t n = (size_t)4 << 20;
+    char *text = malloc(n + 1);
+    struct embed_text *t = NULL;
+    struct base_buffer out = { 0 };
+    size_t count = 0;
+    assert_non_null(text);
+    for (size_t i = 0; i < n; i++)
+        text[i] = '<';
+    text[n / 2] = '>';
+    assert_int_equal(embed_text_new(&t, EMBED_TOKENS_GENSIM), 0);
+    const clock_t begin = clock();
+    assert_int_equal(embed_text_split(t, text, n, &out, &count), 0);
+    assert_int_equal(count, 0);
+    assert_true((double)(clock() - begin) / CLOCKS_PER_SEC < 10);
+    embed_text_free(t);
+    base_buffer_free(&out);
+    free(text);
 }
 
 static void test_simple_and_plain(void **state)
@@ -210,6 +237,9 @@ static void test_files(void **state)
     how.field = "text";
     assert_int_equal(embed_corpus_read(c, csv, &how), BASE_E_FORMAT);
     assert_non_null(strstr(base_error_message(), "--field"));
+    how = (struct embed_corpus_options){ .field = "body", .encoding = EMBED_LATIN1 };
+    assert_int_equal(embed_corpus_read(c, csv, &how), BASE_E_ARGUMENT);
+    assert_non_null(strstr(base_error_message(), "UTF-8 only"));
     embed_corpus_free(c);
 }
 
@@ -264,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gensim),
+        cmocka_unit_test(test_open_tags),
         cmocka_unit_test(test_simple_and_plain),
         cmocka_unit_test(test_stop_words),
         cmocka_unit_test(test_stems),
