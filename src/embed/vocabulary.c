@@ -104,6 +104,13 @@ static int make_noise(struct embed_vocabulary *v, double exponent)
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += p[i] = pow((double)v->count[i], exponent);
+    if (!(sum > 0) || !isfinite(sum) || !isfinite((double)n / sum)) {
+        rc = base_error_set(BASE_E_ARGUMENT,
+                            "noise in proportion to count^%g: the powers do not fit into a double; "
+                            "choose an exponent nearer to 0",
+                            exponent);
+        goto out;
+    }
     size_t small = 0, large = n;
     for (size_t i = 0; i < n; i++) {
         p[i] *= (double)n / sum;

@@ -203,6 +203,12 @@ static void test_refuses(void **state)
     o.window = 5;
     o.negative = 0;
     assert_int_equal(embed_train(&v, c, NULL, 0, &o, NULL), BASE_E_ARGUMENT);
+    o.negative = 5;
+    for (int sign = -1; sign <= 1; sign += 2) { /* once: uniform noise, without a word */
+        o.exponent = sign * 1000;
+        assert_int_equal(embed_train(&v, c, NULL, 0, &o, NULL), BASE_E_ARGUMENT);
+        assert_non_null(strstr(base_error_message(), "exponent nearer to 0"));
+    }
     assert_null(v);
     embed_corpus_free(c);
     /* one word alone: nothing can be predicted, nothing fails */
