@@ -5,8 +5,10 @@
 #include "cli/cli.h"
 #include "cli/display.h"
 #include <assay/embed.h>
+#include <math.h>
 
-/* Where a corpus comes from, as the options say. */
+/* Where a corpus comes from, as the options say; NULL, EMBED_NOT_GIVEN and NaN: not given. */
+enum { EMBED_NOT_GIVEN = -1 };
 struct embed_source {
     const char *tokens, *encoding, *field;
     bool whole;
@@ -19,7 +21,7 @@ struct embed_source {
 };
 #define EMBED_SOURCE_DEFAULT                                                                       \
     {                                                                                              \
-        .tokens = "gensim", .encoding = "utf-8", .walks = 10, .length = 40, .p = 1, .q = 1         \
+        .walks = EMBED_NOT_GIVEN, .length = EMBED_NOT_GIVEN, .p = NAN, .q = NAN                    \
     }
 #define EMBED_SOURCE_OPTIONS(s)                                                                        \
     { "tokens",                                                                                        \
@@ -62,6 +64,12 @@ int embed_source_read(const struct cli_command *command, struct embed_source *s,
  */
 int embed_source_word(const struct embed_source *s, const struct embed_corpus *corpus,
                       const char *word, char **out);
+
+/* A mean cosine as it is shown: three decimals, or "-" when there are no pairs. */
+struct embed_figure {
+    char text[16];
+};
+struct embed_figure embed_cosine_text(double cosine);
 
 struct embed_how {
     struct embed_train_options o;

@@ -146,8 +146,9 @@ static int append_text(struct base_buffer *b, const struct embed_sentences *s,
     int rc =
         base_buffer_printf(b,
                            "  %zu sentences, %zu numbers each, after block %zu%s\n  mean cosine "
-                           "of random pairs %.3f\n",
-                           s->n, s->size, s->layer, o->center ? ", centred" : "", s->random_cosine);
+                           "of random pairs %s\n",
+                           s->n, s->size, s->layer, o->center ? ", centred" : "",
+                           embed_cosine_text(s->random_cosine).text);
     if (rc == 0 && s->cut)
         rc = base_buffer_printf(b, "  %zu sentences were longer than the model's context: cut\n",
                                 s->cut);

@@ -15,6 +15,23 @@ static int check(const struct cli_command *command, struct embed_source *s,
                  enum embed_encoding *encoding, int n)
 {
     int k = 0;
+    if (s->graph && n > 0)
+        return cli_usage(command, "give texts or --graph EDGES, not both");
+    if (!s->graph && n < 1)
+        return cli_usage(command, "give at least one FILE of text (- is standard input)");
+    if (s->graph && (s->tokens || s->encoding || s->field || s->whole))
+        return cli_usage(command, "--tokens, --encoding, --field and --whole are for texts, not "
+                                  "for --graph");
+    if (!s->graph && (s->directed || s->weight || s->walks != EMBED_NOT_GIVEN ||
+                      s->length != EMBED_NOT_GIVEN || !isnan(s->p) || !isnan(s->q)))
+        return cli_usage(command, "--directed, --weight, --walks, --length, --return and --in-out "
+                                  "are for --graph");
+    s->tokens = s->tokens ? s->tokens : "gensim";
+    s->encoding = s->encoding ? s->encoding : "utf-8";
+    s->walks = s->walks == EMBED_NOT_GIVEN ? 10 : s->walks;
+    s->length = s->length == EMBED_NOT_GIVEN ? 40 : s->length;
+    s->p = isnan(s->p) ? 1 : s->p;
+    s->q = isnan(s->q) ? 1 : s->q;
     while (k < EMBED_TOKENS_KINDS && strcmp(s->tokens, embed_tokens_names[k]) != 0)
         k++;
     if (k == EMBED_TOKENS_KINDS)
@@ -25,10 +42,6 @@ static int check(const struct cli_command *command, struct embed_source *s,
     if (!latin && strcmp(s->encoding, "utf-8") != 0 && strcmp(s->encoding, "utf8") != 0)
         return cli_usage(command, "--encoding %s: choose utf-8 or latin-1", s->encoding);
     *encoding = latin ? EMBED_LATIN1 : EMBED_UTF8;
-    if (s->graph && n > 0)
-        return cli_usage(command, "give texts or --graph EDGES, not both");
-    if (!s->graph && n < 1)
-        return cli_usage(command, "give at least one FILE of text (- is standard input)");
     if (s->walks < 1 || s->walks > 1000000 || s->length < 1 || s->length > 1000000)
         return cli_usage(command, "--walks and --length must be 1 to 1000000");
     if (!(s->p > 0 && s->q > 0))
@@ -102,6 +115,14 @@ int embed_source_word(const struct embed_source *s, const struct embed_corpus *c
     embed_text_free(text);
     base_buffer_free(&b);
     return rc;
+}
+
+struct embed_figure embed_cosine_text(double cosine)
+{
+    struct embed_figure f = { "-" };
+    if (!isnan(cosine))
+        snprintf(f.text, sizeof f.text, "%.3f", cosine);
+    return f;
 }
 
 int embed_how_take(const struct cli_command *command, struct embed_how *h, bool graph)

@@ -252,11 +252,12 @@ static int lay_out(struct base_buffer *b, const struct embed_stability *r)
     int rc = base_buffer_printf(
         b,
         "  %llu documents, %llu tokens, %llu words; %zu models (%s), their vocabularies\n  %llu to "
-        "%llu words; mean cosine of random pairs %.3f (models %.3f .. %.3f)\n",
+        "%llu words; mean cosine of random pairs %s (models %s .. %s)\n",
         (unsigned long long)r->documents, (unsigned long long)r->tokens,
         (unsigned long long)r->words, m, embed_resampling_names[r->options.resampling],
-        (unsigned long long)r->words_least, (unsigned long long)r->words_most, r->random_cosine,
-        r->random_cosine_low, r->random_cosine_high);
+        (unsigned long long)r->words_least, (unsigned long long)r->words_most,
+        embed_cosine_text(r->random_cosine).text, embed_cosine_text(r->random_cosine_low).text,
+        embed_cosine_text(r->random_cosine_high).text);
     if (rc == 0 && r->undertrained)
         rc =
             cli_append_wrapped(b, 2,

@@ -66,18 +66,29 @@ static const char *random_pairs_word(double cosine)
                                        : NULL;
 }
 
+/* The vectors are then as they were drawn, and look like any others. */
+static const char nothing_learnt[] = "NOTHING WAS LEARNT: no word had another one beside it; the "
+                                     "vectors are random. Give more text, "
+                                     "or thin it less (--sample 0)";
+
 static int show_train(struct base_buffer *b, const struct embed_corpus *c,
                       const struct embed_train_report *r, double cosine, const char *path)
 {
     int rc = base_buffer_printf(
         b,
         "  %llu documents, %llu tokens, %zu types; %llu words (%llu types were rarer), %llu tokens "
-        "of them\n  trained %llu examples; loss %.4f nats in the last epoch\n  mean cosine of "
-        "random "
-        "pairs %.3f\n",
+        "of them\n  trained %llu examples; ",
         (unsigned long long)c->documents, (unsigned long long)c->tokens, c->types,
         (unsigned long long)r->words, (unsigned long long)r->dropped, (unsigned long long)r->tokens,
-        (unsigned long long)r->trained, r->loss, cosine);
+        (unsigned long long)r->trained);
+    if (rc == 0)
+        rc = isnan(r->loss) ? base_buffer_puts(b, "the last epoch's loss was not measured")
+                            : base_buffer_printf(b, "loss %.4f nats in the last epoch", r->loss);
+    if (rc == 0)
+        rc = base_buffer_printf(b, "\n  mean cosine of random pairs %s\n",
+                                embed_cosine_text(cosine).text);
+    if (rc == 0 && r->trained == 0)
+        rc = cli_append_wrapped(b, 2, nothing_learnt);
     if (rc == 0 && random_pairs_word(cosine))
         rc = cli_append_wrapped(b, 2, random_pairs_word(cosine));
     return rc ? rc : base_buffer_printf(b, "  wrote %s\n", path);
@@ -125,7 +136,9 @@ static int run_train(int argc, char **argv)
     if (rc) {
         rc = cli_fail(self);
     } else if (strcmp(path, "-") == 0) {
-        base_log("mean cosine of random pairs %.3f", cosine);
+        base_log("mean cosine of random pairs %s", embed_cosine_text(cosine).text);
+        if (report.trained == 0)
+            base_log("%s", nothing_learnt);
     } else if (cli_common.json) {
         json_t *o = json_pack(
             "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:o}", "vectors", path,

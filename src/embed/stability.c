@@ -423,6 +423,8 @@ static int sum_up(const struct study *s, struct embed_stability *out)
         out->words_least = (uint64_t)d[1] < out->words_least ? (uint64_t)d[1] : out->words_least;
         out->words_most = (uint64_t)d[1] > out->words_most ? (uint64_t)d[1] : out->words_most;
     }
+    if (out->random_cosine_low > out->random_cosine_high) /* no model has two words */
+        out->random_cosine_low = out->random_cosine_high = NAN;
     out->random_cosine = s->record[o->models * s->doubles];
     out->undertrained = out->random_cosine > EMBED_UNDERTRAINED;
     for (size_t i = 0; i < o->n_pairs && rc == 0; i++) {

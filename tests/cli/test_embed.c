@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "support.h"
 
@@ -135,6 +137,29 @@ static void test_stability(void **state)
     test_run_free(&one);
 }
 
+/* A word alone has nothing to predict: that is said, and no nan is shown. */
+static void test_nothing_learnt(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/assay-test-XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    struct test_run r =
+        test_assay("one one one one one\n", "embed", "train", "-", "--tokens", "plain", "--sample",
+                   "1", "--window", "1", "--epochs", "1", "-o", path, NULL);
+    assert_int_equal(r.rc, 0);
+    assert_null(strstr(r.out, "nan"));
+    test_run_free(&r);
+    r = test_assay("one\none\none\none\none\n", "embed", "train", "-", "--tokens", "plain", "-o",
+                   path, NULL);
+    assert_int_equal(r.rc, 0);
+    assert_non_null(strstr(r.out, "NOTHING WAS LEARNT"));
+    assert_null(strstr(r.out, "nan"));
+    test_run_free(&r);
+    unlink(path);
+}
+
 static void test_usage(void **state)
 {
     (void)state;
@@ -146,6 +171,10 @@ static void test_usage(void **state)
         { { "train", "-o", "/dev/null" }, "at least one FILE" },
         { { "train", "builtin:stories", "-o/dev/null", "--method=glove" },
           "choose cbow or skipgram" },
+        { { "train", "builtin:stories", "-o/dev/null", "--walks=3" }, "are for --graph" },
+        { { "train", "builtin:stories", "-o/dev/null", "--in-out=1" }, "are for --graph" },
+        { { "train", "--graph=builtin:friends", "-o/dev/null", "--tokens=plain" },
+          "are for texts" },
         { { "stability", "builtin:stories", "--pair", "boat" }, "two words with a comma" },
         { { "stability", "builtin:stories", "--models", "1" }, "--models must be" },
         { { "evaluate", "x.vec" }, "at least one of --pairs and --analogies" },
@@ -164,9 +193,8 @@ static void test_usage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_train_and_ask),
-        cmocka_unit_test(test_under_training),
-        cmocka_unit_test(test_stability),
+        cmocka_unit_test(test_train_and_ask), cmocka_unit_test(test_under_training),
+        cmocka_unit_test(test_stability),     cmocka_unit_test(test_nothing_learnt),
         cmocka_unit_test(test_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
