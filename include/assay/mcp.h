@@ -130,13 +130,20 @@ int mcp_client_request(struct mcp_client *c, const char *method, json_t *params,
  * Over HTTP of 2026-07-28 tools with header annotations that break the rules are left out. */
 int mcp_client_list(struct mcp_client *c, const char *key, json_t **out);
 
+/* Tools that are left out because they cannot be used, as texts "NAME: why"; NULL = none. Borrowed,
+ * until the next call. */
+const json_t *mcp_client_left_out(const struct mcp_client *c);
+
 /* ---- a server's tools among our own ---- */
 
 /* Adds every tool of the server, as NAME or, where that is taken, PREFIX_NAME; a call goes through
- * the gate like any other and then to the server. `pins` (may be NULL) is a file that keeps the
- * SHA-256 of each tool's description and schemas by server: what is new is written there, and a
- * tool that is no longer what it was is refused with both hashes, until its line is taken out. c
- * must live as long as t. */
+ * the gate like any other, is asked for unless the policy allows it (it reaches the network), and
+ * is then made by the server. A tool whose schemas cannot be used is left out. `pins` (may be NULL)
+ * is a file that keeps the SHA-256 of each tool's description, schemas and annotations by server:
+ * what is new is written there; when one is no longer what it was, BASE_E_ARGUMENT names it and
+ * both hashes, and no tool of the server is added, until its line is taken out. When the server
+ * says later that its tools have changed, they are looked at again before the next call. c must
+ * live as long as t. */
 int mcp_client_add_tools(struct mcp_client *c, struct agent_tools *t, const char *prefix,
                          const char *pins);
 #endif

@@ -118,6 +118,9 @@ static int run_list(int argc, char **argv)
         if (!rc && json_object_set_new(all, kinds[i].key, list))
             rc = BASE_E_MEMORY;
     }
+    const json_t *left_out = mcp_client_left_out(m.client);
+    for (size_t i = 0; i < json_array_size(left_out) && !rc; i++)
+        base_log("left out: %s", json_string_value(json_array_get(left_out, i)));
     struct base_buffer b = { 0 };
     if (rc) {
         code = cli_fail(self);

@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "cli/display.h"
 #include "cli/ground.h"
-#include "agent/redteam.h"
+#include "mcp/redteam.h"
 #include <assay/tool.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,7 +68,8 @@ const struct cli_command cli_command_redteam = {
         "Hostile tools, hostile arguments and hostile conversations, tried for real on this "
         "machine in a directory of their own: files outside, links swapped while they are read, "
         "shells, fork and memory bombs, network, tracing, injection by results, calls without "
-        "approval. First comes what the machine's kernel offers. --database adds the attacks on a "
+        "approval, MCP servers that change their tools, hang, flood and leave children. First "
+        "comes what the machine's kernel offers. --database adds the attacks on a "
         "PostgreSQL server, in a schema that is made for them and dropped afterwards; give a "
         "superuser's address of a server made for tests: then there is most to do. Exit code 1 "
         "when a try was not stopped.\n\n"
@@ -345,6 +346,8 @@ static int run_redteam(int argc, char **argv)
     int rc = log ? agent_audit_open(&audit, log) : 0;
     if (!rc)
         rc = agent_redteam_run(audit, &r);
+    if (!rc && (rc = mcp_redteam_run(audit, &r)))
+        json_decref(r.attacks);
     if (!rc && database && (rc = agent_redteam_postgres(audit, database, &r)))
         json_decref(r.attacks);
     agent_audit_close(audit);

@@ -1,6 +1,7 @@
 /* Tools out of a command's options; see ground.h. */
 #include "cli/ground.h"
 #include "base/memory.h"
+#include "base/progress.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -39,6 +40,9 @@ static int add_servers(struct cli_ground *g, struct agent_tools *tools)
             rc = mcp_client_add_tools(g->clients[i], tools, prefix, g->pins);
         if (rc)
             return rc;
+        const json_t *left_out = mcp_client_left_out(g->clients[i]);
+        for (size_t k = 0; k < json_array_size(left_out); k++)
+            base_log("%.60s: left out: %s", at, json_string_value(json_array_get(left_out, k)));
     }
     return 0;
 }

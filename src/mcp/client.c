@@ -426,6 +426,26 @@ int mcp_client_request(struct mcp_client *c, const char *method, json_t *params,
 
 /* ---- lists ---- */
 
+int mcp_client_leave_out(struct mcp_client *c, const char *tool)
+{
+    char *text = base_format("%.100s: %s", tool ? tool : "?", base_error_message());
+    json_t *line = text ? base_json_text(text, strlen(text)) : NULL;
+    base_free(text);
+    for (size_t i = 0; line && i < json_array_size(c->left_out); i++)
+        if (json_equal(json_array_get(c->left_out, i), line)) { /* it is listed again */
+            json_decref(line);
+            return 0;
+        }
+    if (line && !c->left_out)
+        c->left_out = json_array();
+    return line && c->left_out && !json_array_append_new(c->left_out, line) ? 0 : BASE_E_MEMORY;
+}
+
+const json_t *mcp_client_left_out(const struct mcp_client *c)
+{
+    return c->left_out;
+}
+
 /* Keeps each tool's header map, and takes out the tools that have none that is valid. */
 static int tools_sift(struct mcp_client *c, json_t *tools)
 {
@@ -439,7 +459,7 @@ static int tools_sift(struct mcp_client *c, json_t *tools)
         if (rc == BASE_E_FORMAT) {
             json_array_remove(tools, i);
             map = json_string(base_error_message());
-            rc = map ? 0 : BASE_E_MEMORY;
+            rc = map ? mcp_client_leave_out(c, name) : BASE_E_MEMORY;
         } else {
             i++;
         }
@@ -564,6 +584,7 @@ void mcp_client_close(struct mcp_client *c)
     json_decref(c->offers);
     json_decref(c->can);
     json_decref(c->headers);
+    json_decref(c->left_out);
     mcp_remotes_free(c->remotes);
     base_free(c->name);
     base_free((char *)(uintptr_t)c->o.log);

@@ -74,6 +74,7 @@ struct mcp_client {
     bool timed_out;
     atomic_bool tools_changed;  /* it has said so since the list was last asked for */
     atomic_bool tools_doubted;  /* and one was found that is not what it was */
+    json_t *left_out;           /* tools that cannot be used, and why */
     struct mcp_remote *remotes; /* of our own sets of tools */
 };
 
@@ -93,6 +94,8 @@ int mcp_client_ask(struct mcp_client *c, const char *method, const json_t *param
  * BASE_E_FORMAT: it does not fit the form; or the form is none. */
 int mcp_form_complete(const json_t *params, json_t *result);
 
+/* Notes a tool that is left out, with base_error_message(). */
+int mcp_client_leave_out(struct mcp_client *c, const char *tool);
 struct mcp_remote;
 void mcp_remotes_free(struct mcp_remote *r);
 int mcp_client_stdio_open(struct mcp_client *c, const char *command);

@@ -14,7 +14,6 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "base/progress.h"
 #include "mcp/client.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -288,10 +287,8 @@ static int add_one(struct mcp_client *c, struct agent_tools *t, const char *pref
     };
     if (!rc)
         rc = agent_tools_add(t, &added);
-    if (rc && rc != BASE_E_MEMORY) { /* one that cannot be used does not keep out the others */
-        base_log("%.100s: left out: %s", c->name, base_error_message());
-        rc = 0;
-    }
+    if (rc && rc != BASE_E_MEMORY) /* one that cannot be used does not keep out the others */
+        rc = mcp_client_leave_out(c, name);
     base_free(in);
     base_free(out);
     return rc;
