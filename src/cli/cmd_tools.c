@@ -1,8 +1,10 @@
 /* assay tools list, describe, call: the tools by hand, through the same gate as everybody. */
 #include "base/json.h"
 #include "base/memory.h"
+#include "cli/approve.h"
 #include "cli/display.h"
 #include "cli/ground.h"
+#include "agent/policy.h"
 #include "mcp/redteam.h"
 #include <assay/tool.h>
 #include <stdio.h>
@@ -81,7 +83,7 @@ const struct cli_command cli_command_redteam = {
 struct arguments {
     struct cli_ground ground;
     const char *form, *args, *policy, *audit, *caller;
-    bool yes;
+    struct cli_approval approval;
 };
 
 static const char *touches(const struct agent_capabilities *n)
@@ -199,24 +201,6 @@ static int run_describe(int argc, char **argv)
     return code;
 }
 
-/* Asks at the terminal; anything but y is no. */
-static bool ask(void *context, const struct agent_tool *tool, const json_t *arguments,
-                const char *reason)
-{
-    if (*(const bool *)context)
-        return true;
-    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-        return false;
-    char *text = base_json_dump(arguments, true), answer[16] = "";
-    struct base_buffer b = { 0 };
-    cli_append_visible(&b, text ? text : "", text ? strlen(text) : 0, 0);
-    fprintf(stderr, "%s wants to run (%s):\n%s\nAllow this call? [y/N] ", tool->name, reason,
-            b.data ? b.data : "");
-    base_free(text);
-    base_buffer_free(&b);
-    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
-}
-
 static int run_call(int argc, char **argv)
 {
     const struct cli_command *self = &cli_command_tools_call;
@@ -225,7 +209,7 @@ static int run_call(int argc, char **argv)
         { "args", 0, CLI_STRING, &a.args, "JSON", "The arguments, an object ({})." },
         { "policy", 0, CLI_STRING, &a.policy, "FILE", "What may be called (docs/safety.md)." },
         { "audit", 0, CLI_STRING, &a.audit, "FILE", "Append the call to this log." },
-        { "yes", 'y', CLI_FLAG, &a.yes, NULL, "Approve what the policy asks for." },
+        { "yes", 'y', CLI_FLAG, &a.approval.yes, NULL, "Approve what the policy asks for." },
         CLI_GROUND_OPTIONS(a.ground),
         { 0 },
     };
@@ -248,8 +232,9 @@ static int run_call(int argc, char **argv)
         rc = agent_policy_load(&policy, a.policy);
     if (!rc && a.audit)
         rc = agent_audit_open(&audit, a.audit);
+    a.approval.seconds = agent_policy_limits(policy).approval_seconds;
     const struct agent_gate_options o = {
-        .policy = policy, .audit = audit, .approve = ask, .approve_context = &a.yes
+        .policy = policy, .audit = audit, .approve = cli_approve, .approve_context = &a.approval
     };
     if (!rc)
         rc = agent_gate_make(&gate, tools, &o);

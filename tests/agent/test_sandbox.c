@@ -180,6 +180,35 @@ static void workers(void **state)
     agent_tools_free(t);
 }
 
+/* An approval is for the same arguments, and for as long as the policy says. */
+static void approvals_run_out(void **state)
+{
+    (void)state;
+    struct agent_tools *t = NULL;
+    struct agent_policy *p = NULL;
+    struct agent_gate *g = NULL;
+    struct heard h = { .yes = true };
+    char said[200];
+    int64_t value;
+    static const char policy[] = "{default: ask, approval_seconds: 1}";
+    const struct agent_tool tool = { .name = "one", .run = slow };
+    assert_int_equal(agent_tools_make(&t), 0);
+    assert_int_equal(agent_tools_add(t, &tool), 0);
+    assert_int_equal(agent_policy_parse(&p, policy, sizeof policy - 1, "p"), 0);
+    const struct agent_gate_options options = { .policy = p };
+    assert_int_equal(agent_gate_make(&g, t, &options), 0);
+    assert_int_equal(call_with(g, "one", &h, true, &value, said), AGENT_OK);
+    assert_int_equal(call_with(g, "one", &h, false, &value, said), AGENT_OK); /* it still holds */
+    assert_int_equal(h.asked, 1);
+    wait_ms(1000);
+    assert_int_equal(call_with(g, "one", &h, false, &value, said), AGENT_DENIED);
+    assert_int_equal(call_with(g, "one", &h, true, &value, said), AGENT_OK);
+    assert_int_equal(h.asked, 2);
+    agent_gate_free(g);
+    agent_policy_free(p);
+    agent_tools_free(t);
+}
+
 static int count_up(void *context, struct base_buffer *out)
 {
     return base_buffer_printf(out, "%d", ++*(int *)context);
@@ -280,6 +309,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers),
+        cmocka_unit_test(approvals_run_out),
         cmocka_unit_test(functions),
         cmocka_unit_test(frames_are_not_trusted),
     };
