@@ -113,7 +113,7 @@ static void finish(struct http_exchange *x, int status, const json_t *answer)
         x->status = (unsigned)status;
         if (!rc && json)
             rc = base_buffer_puts(&x->text, json);
-        bool cut = !json && status == 202 && x->h->stopping;
+        bool cut = !json && status == 202 && (x->h->stopping || base_interrupted());
         x->state = rc || cut ? HTTP_DROPPED : HTTP_ANSWERED;
     }
     http_wake(x);

@@ -308,7 +308,8 @@ int http_value_decode(const char *value, char **out, size_t *bytes)
 /* A JSON number and nothing else. */
 static json_t *number_of(const char *text, size_t bytes)
 {
-    if (!bytes || bytes > 64 || !(isdigit((unsigned char)*text) || *text == '-'))
+    if (!bytes || bytes > 64 || !(isdigit((unsigned char)*text) || *text == '-') ||
+        !isdigit((unsigned char)text[bytes - 1]))
         return NULL;
     return json_loadb(text, bytes, JSON_DECODE_ANY, NULL);
 }
