@@ -224,6 +224,8 @@ static bool watch(struct call *c, struct pollfd fd[3], double until)
             return false;
         if (ready > 0 && fd[2].revents) {
             ssize_t n = recv(fd[2].fd, &c->how, sizeof c->how, MSG_DONTWAIT);
+            if (n < 0 && errno == ECONNRESET) /* our word was not read: its own lies behind that */
+                n = recv(fd[2].fd, &c->how, sizeof c->how, MSG_DONTWAIT);
             if (n == (ssize_t)sizeof c->how)
                 c->ended = true;
             else if (n >= 0 || (errno != EAGAIN && errno != EINTR))
