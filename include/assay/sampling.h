@@ -71,8 +71,8 @@ int sampling_allocate(size_t H, const double *share, const uint64_t *most, uint6
 
 /* ---- unequal probabilities without replacement, fixed size ---- */
 /* pi[i] = n x[i] / sum x; units beyond 1 are taken for certain and the rest shared again (as R's
- * inclusionprobabilities). BASE_E_ARGUMENT when a size is negative or not finite, or fewer than n
- * are positive. */
+ * inclusionprobabilities). BASE_E_ARGUMENT when a size is negative or not finite, n times their sum
+ * is not finite, or fewer than n are positive. */
 int sampling_inclusion(const double *x, size_t N, uint64_t n, double *pi);
 enum sampling_pps {
     SAMPLING_PPS_SYSTEMATIC,     /* Madow 1949, in the order given */

@@ -139,7 +139,11 @@ int sampling_draw_cube(struct base_rng *rng, const double *pi, const double *x, 
     w.a = a;
     sampling_permute(rng, N, order);
     size_t next = 0;
-    for (;;) { /* flight */
+    for (size_t steps = 0;; steps++) { /* flight */
+        if (steps % 256 == 0 && base_interrupted()) {
+            rc = base_error_set(BASE_E_INTERRUPTED, "interrupted after %zu of %zu rows", next, N);
+            goto out;
+        }
         while (w.held < w.p + 1 && next < N) {
             uint64_t i = order[next++];
             if (w.at[i] > DECIDED && w.at[i] < 1 - DECIDED)

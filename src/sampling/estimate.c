@@ -161,6 +161,10 @@ static int estimate_domain(struct task *t, const size_t *variable, size_t over)
         rc = rc ? explain(t, rc, NULL) : 0;
     }
     for (size_t v = 0; rc == 0 && v < o->n_variables; v++) {
+        if (base_interrupted()) {
+            rc = base_error_set(BASE_E_INTERRUPTED, "interrupted");
+            break;
+        }
         memcpy(t->in, domain, n);
         leave_out_missing(t, &c[variable[v]]);
         if (o->what == SAMPLING_RATIO)
