@@ -358,12 +358,22 @@ struct stats_regression {
     double r2, r2_adjusted;
     double sigma;      /* residual standard deviation, df = n - predictors - 1 */
     double df, f, f_p; /* F of all predictors together */
+    double f_df2;      /* its second degrees of freedom: df, or clusters - 1 */
+    size_t clusters;   /* 0: independent rows */
 };
 /* Least squares y = b0 + sum_j b_j x_j by Householder QR; x [predictors] columns of n values.
  * n > predictors + 1. names (NULL: x1, x2, ...) are for messages: a predictor that the others
  * determine is an error that names it. Free with stats_regression_free. */
 int stats_regress(const double *y, const double *const *x, const char *const *names, size_t n,
                   size_t predictors, double level, struct stats_regression *out);
+/* The same coefficients with errors that hold where rows of one cluster go together (Liang and
+ * Zeger 1986): the sandwich B (sum_c s_c s_c') B, B = (X'X)^-1, s_c = X_c' e_c, times G/(G-1)
+ * (n-1)/(n-m) (Stata's and statsmodels' CR1); t and F with G - 1 degrees of freedom. F is NaN when
+ * there are not more clusters than predictors. cluster [n]: numbers below `clusters`; those without
+ * a row do not count. */
+int stats_regress_clustered(const double *y, const double *const *x, const char *const *names,
+                            size_t n, size_t predictors, const uint32_t *cluster, size_t clusters,
+                            double level, struct stats_regression *out);
 void stats_regression_free(struct stats_regression *r);
 
 /* ---- Logistic regression (logistic.c) */

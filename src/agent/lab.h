@@ -102,6 +102,10 @@ struct lab_analysis {
     double level;
     json_t *out;
 };
+/* The column "cluster", when it is asked for: want before the frame is read, make after. Without
+ * one c->n is 0. */
+int lab_cluster_want(struct lab_analysis *a, size_t *index);
+int lab_cluster_make(struct lab_analysis *a, size_t index, struct lab_category *c);
 int lab_mean(struct lab_analysis *a);
 int lab_proportion(struct lab_analysis *a);
 int lab_welch(struct lab_analysis *a);

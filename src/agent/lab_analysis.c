@@ -25,22 +25,23 @@ enum {
     METHOD = 512,
     ALTERNATIVE = 1024,
     MU = 2048,
-    ARGUMENTS = 12
+    CLUSTER = 4096,
+    ARGUMENTS = 13
 };
-static const char *const argument_names[ARGUMENTS] = { "x",      "y",           "response",
-                                                       "group",  "predictors",  "categorical",
-                                                       "groups", "category",    "expected",
-                                                       "method", "alternative", "mu" };
+static const char *const argument_names[ARGUMENTS] = {
+    "x",        "y",        "response", "group",       "predictors", "categorical", "groups",
+    "category", "expected", "method",   "alternative", "mu",         "cluster"
+};
 static const struct kind {
     const char *name, *title;
     unsigned required, allowed;
     int (*run)(struct lab_analysis *a);
 } kinds[] = {
-    { "mean", "Mean with interval", X, MU | ALTERNATIVE, lab_mean },
-    { "proportion", "Proportion with interval", X | CATEGORY, 0, lab_proportion },
+    { "mean", "Mean with interval", X, MU | ALTERNATIVE | CLUSTER, lab_mean },
+    { "proportion", "Proportion with interval", X | CATEGORY, CLUSTER, lab_proportion },
     { "correlation", "Correlation", X | Y, METHOD, lab_correlation },
-    { "linear_regression", "Linear regression (least squares)", RESPONSE | PREDICTORS, CATEGORICAL,
-      lab_linear },
+    { "linear_regression", "Linear regression (least squares)", RESPONSE | PREDICTORS,
+      CATEGORICAL | CLUSTER, lab_linear },
     { "logistic_regression", "Logistic regression", RESPONSE | PREDICTORS, CATEGORICAL | CATEGORY,
       lab_logistic },
     { "welch_t_test", "Welch's t-test", RESPONSE | GROUP, GROUPS | ALTERNATIVE, lab_welch },

@@ -2,6 +2,7 @@
 #include "agent/lab.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "stats/distribution.h"
 #include <math.h>
 #include <string.h>
 
@@ -26,9 +27,54 @@ static void mind_small(struct lab_analysis *a, const char *name, const double *x
                 name, s.skewness, n);
 }
 
+int lab_cluster_want(struct lab_analysis *a, size_t *index)
+{
+    *index = SIZE_MAX;
+    return json_object_get(a->arguments, "cluster") ? column(a, "cluster", true, index) : 0;
+}
+
+int lab_cluster_make(struct lab_analysis *a, size_t index, struct lab_category *c)
+{
+    *c = (struct lab_category){ 0 };
+    int rc = index == SIZE_MAX ? 0 : lab_category_make(c, &a->frame, index, 0);
+    if (rc || index == SIZE_MAX) {
+        lab_say(a->out, "assumptions", "the rows are independent");
+        return rc;
+    }
+    json_object_set_new(a->out, "clusters", lab_count((double)c->n));
+    lab_say(a->out, "assumptions",
+            "the clusters (values of %.80s) are independent; rows within one need not be",
+            c->column);
+    if (c->n < 30)
+        lab_say(a->out, "warnings",
+                "only %zu clusters: errors from so few are too small on average.", c->n);
+    return 0;
+}
+
+/* A mean of values that come in clusters, in the form of a t-test against mu. */
+static int clustered(struct lab_analysis *a, const struct lab_category *c, const double *x,
+                     double mu, enum stats_alternative alternative, struct stats_test *t)
+{
+    struct stats_clustered m;
+    int rc = stats_mean_clustered(x, c->code, a->frame.n, c->n, &m);
+    if (rc)
+        return rc;
+    double sd = sqrt(stats_variance(x, a->frame.n));
+    *t = (struct stats_test){ .estimate = m.mean, .se = m.se, .df = m.df };
+    t->statistic = m.se > 0 ? (m.mean - mu) / m.se : m.mean == mu ? 0 : INFINITY;
+    t->p = alternative == STATS_TWO_SIDED ? stats_t_two_sided(t->statistic, m.df)
+           : alternative == STATS_GREATER ? stats_t_tail(t->statistic, m.df)
+                                          : stats_t_cdf(t->statistic, m.df);
+    t->effect = sd > 0 ? (m.mean - mu) / sd : NAN;
+    lab_estimate(a->out, "effects", "design effect (variance over that of independent rows)",
+                 m.design_effect, NAN, none);
+    return stats_interval_t(m.mean, m.se, m.df, a->level, &t->interval);
+}
+
 int lab_mean(struct lab_analysis *a)
 {
-    size_t at;
+    size_t at, cluster;
+    struct lab_category c = { 0 };
     const char *name = lab_string(a->arguments, "x");
     double mu = lab_number(a->arguments, "mu", 0);
     bool tested = json_object_get(a->arguments, "mu") != NULL;
@@ -36,22 +82,28 @@ int lab_mean(struct lab_analysis *a)
         return base_error_set(BASE_E_ARGUMENT, "mean uses alternative only with mu");
     int rc = column(a, "x", false, &at);
     if (!rc)
+        rc = lab_cluster_want(a, &cluster);
+    if (!rc)
         rc = lab_frame_read(&a->frame, true);
-    if (rc)
-        return rc;
-    const double *x = lab_frame_number(&a->frame, at);
+    if (!rc)
+        rc = lab_cluster_make(a, cluster, &c);
+    const double *x = rc ? NULL : lab_frame_number(&a->frame, at);
     struct stats_test t;
     char p[32];
     enum stats_alternative alternative = lab_alternative(a->arguments);
-    if ((rc = stats_t_one(x, a->frame.n, mu, alternative, a->level, &t)) ||
-        (rc = lab_group(a->out, name, x, a->frame.n, a->level)))
+    if (!rc)
+        rc = c.n ? clustered(a, &c, x, mu, alternative, &t)
+                 : stats_t_one(x, a->frame.n, mu, alternative, a->level, &t);
+    if (!rc)
+        rc = lab_group(a->out, name, x, a->frame.n, a->level);
+    lab_category_free(&c);
+    if (rc)
         return base_error_prefix(rc, "%.80s", name);
     lab_estimate(a->out, "estimates", "mean", t.estimate, t.se, t.interval);
     if (tested) {
         lab_test(a->out, "t", t.statistic, &t.df, 1, t.p, alternative);
         lab_estimate(a->out, "effects", "Cohen's d", t.effect, NAN, none);
     }
-    lab_say(a->out, "assumptions", "the rows are independent");
     lab_say(a->out, "assumptions", "the mean is near normal over samples of this size");
     mind_small(a, name, x, a->frame.n);
     lab_summary(a->out, "The mean of %.80s is %.6g (%g %% interval %.6g to %.6g, n = %zu)%s%s.",
@@ -60,33 +112,58 @@ int lab_mean(struct lab_analysis *a)
     return 0;
 }
 
+/* The share of clustered rows: the mean of 0 and 1. */
+static int clustered_share(struct lab_analysis *a, const struct lab_category *values, size_t k,
+                           const struct lab_category *c, struct stats_test *t)
+{
+    double *x = base_alloc(a->frame.n + 1, sizeof *x);
+    int rc = x ? 0 : BASE_E_MEMORY;
+    for (size_t i = 0; i < a->frame.n && !rc; i++)
+        x[i] = values->code[i] == k;
+    if (!rc)
+        rc = clustered(a, c, x, 0, STATS_TWO_SIDED, t);
+    base_free(x);
+    return rc;
+}
+
 int lab_proportion(struct lab_analysis *a)
 {
-    size_t at, k;
-    struct lab_category c = { 0 };
+    size_t at, k, cluster;
+    struct lab_category c = { 0 }, clusters = { 0 };
     const char *name = lab_string(a->arguments, "x");
     const char *value = lab_string(a->arguments, "category");
-    struct stats_interval wilson, exact;
+    struct stats_interval wilson, exact, shown;
+    struct stats_test t;
     int rc = column(a, "x", true, &at);
+    if (!rc)
+        rc = lab_cluster_want(a, &cluster);
     if (!rc)
         rc = lab_frame_read(&a->frame, true);
     if (!rc)
         rc = lab_category_make(&c, &a->frame, at, 0);
     if (!rc)
         rc = lab_category_find(&c, value, &k);
-    double n = (double)a->frame.n, x = rc ? 0 : c.count[k];
+    if (!rc)
+        rc = lab_cluster_make(a, cluster, &clusters);
+    double n = (double)a->frame.n, x = rc ? 0 : c.count[k], se = sqrt(x / n * (1 - x / n) / n);
+    if (!rc && clusters.n) {
+        if (!(rc = clustered_share(a, &c, k, &clusters, &t)))
+            lab_estimate(a->out, "estimates", "proportion (t interval over clusters)", t.estimate,
+                         t.se, shown = t.interval);
+    } else if (!rc && !(rc = stats_interval_proportion(STATS_WILSON, x, n, a->level, &wilson)) &&
+               !(rc = stats_interval_proportion(STATS_CLOPPER_PEARSON, x, n, a->level, &exact))) {
+        lab_estimate(a->out, "estimates", "proportion (Wilson's interval)", x / n, se,
+                     shown = wilson);
+        lab_estimate(a->out, "estimates", "proportion (Clopper and Pearson's exact interval)",
+                     x / n, se, exact);
+    }
     lab_category_free(&c);
-    if (rc || (rc = stats_interval_proportion(STATS_WILSON, x, n, a->level, &wilson)) ||
-        (rc = stats_interval_proportion(STATS_CLOPPER_PEARSON, x, n, a->level, &exact)))
+    lab_category_free(&clusters);
+    if (rc)
         return rc;
-    double se = sqrt(x / n * (1 - x / n) / n);
-    lab_estimate(a->out, "estimates", "proportion (Wilson's interval)", x / n, se, wilson);
-    lab_estimate(a->out, "estimates", "proportion (Clopper and Pearson's exact interval)", x / n,
-                 se, exact);
     json_object_set_new(a->out, "count", lab_count(x));
-    lab_say(a->out, "assumptions", "the rows are independent");
     lab_summary(a->out, "%.80s is %.80s in %.0f of %.0f rows: %.4g (%g %% interval %.4g to %.4g).",
-                name, value, x, n, x / n, 100 * a->level, wilson.low, wilson.high);
+                name, value, x, n, x / n, 100 * a->level, shown.low, shown.high);
     return 0;
 }
 

@@ -173,7 +173,7 @@ static int design_make(struct lab_analysis *a, const size_t *index, size_t n, st
 
 /* Reads response and predictors; *index [n] of the predictors (base_free). */
 static int model_read(struct lab_analysis *a, bool category, size_t *response, size_t **index,
-                      size_t *n)
+                      size_t *n, size_t *cluster)
 {
     const json_t *list = json_object_get(a->arguments, "predictors"), *v;
     const json_t *categorical = json_object_get(a->arguments, "categorical");
@@ -198,6 +198,8 @@ static int model_read(struct lab_analysis *a, bool category, size_t *response, s
                        v) if (!rc && !named(list, json_string_value(v))) rc =
         base_error_set(BASE_E_ARGUMENT, "categorical: %.80s is not one of the predictors",
                        json_string_value(v));
+    if (!rc)
+        rc = lab_cluster_want(a, cluster);
     return rc ? rc : lab_frame_read(&a->frame, true);
 }
 
@@ -233,23 +235,26 @@ int lab_linear(struct lab_analysis *a)
 {
     struct design d = { 0 };
     struct stats_regression r = { 0 };
-    size_t response, *index = NULL, n;
+    struct lab_category c = { 0 };
+    size_t response, *index = NULL, n, cluster;
     char p[32];
-    int rc = model_read(a, false, &response, &index, &n);
+    int rc = model_read(a, false, &response, &index, &n, &cluster);
+    if (!rc)
+        rc = lab_cluster_make(a, cluster, &c);
     if (!rc)
         rc = design_make(a, index, n, &d);
     if (!rc)
-        rc = stats_regress(lab_frame_number(&a->frame, response), (const double *const *)d.x,
-                           (const char *const *)d.name, a->frame.n, d.n, a->level, &r);
+        rc = stats_regress_clustered(lab_frame_number(&a->frame, response),
+                                     (const double *const *)d.x, (const char *const *)d.name,
+                                     a->frame.n, d.n, c.n ? c.code : NULL, c.n, a->level, &r);
     if (!rc) {
-        const double df[] = { (double)r.predictors, r.df };
+        const double df[] = { (double)r.predictors, r.f_df2 };
         coefficients(a, &d, r.coefficient, "t", false);
         lab_test(a->out, "F", r.f, df, 2, r.f_p, STATS_GREATER);
         json_object_set_new(a->out, "fit",
                             json_pack("{s:o, s:o, s:o, s:o}", "r2", base_json_number(r.r2),
                                       "r2_adjusted", base_json_number(r.r2_adjusted), "sigma",
                                       base_json_number(r.sigma), "df", base_json_number(r.df)));
-        lab_say(a->out, "assumptions", "the rows are independent");
         lab_say(a->out, "assumptions",
                 "the response is a sum of the predictors' parts; what is left has the same "
                 "variance everywhere and is near normal, or the rows are many");
@@ -264,6 +269,7 @@ int lab_linear(struct lab_analysis *a)
                     df[0], df[1], r.f, lab_p(r.f_p, p));
     }
     stats_regression_free(&r);
+    lab_category_free(&c);
     design_free(&d);
     base_free(index);
     return rc;
@@ -299,10 +305,10 @@ int lab_logistic(struct lab_analysis *a)
 {
     struct design d = { 0 };
     struct stats_logistic r = { 0 };
-    size_t response, *index = NULL, n;
+    size_t response, *index = NULL, n, cluster;
     double *y = NULL;
     char p[32];
-    int rc = model_read(a, true, &response, &index, &n);
+    int rc = model_read(a, true, &response, &index, &n, &cluster);
     if (!rc)
         rc = outcome_make(a, response, &y);
     if (!rc)

@@ -141,8 +141,129 @@ static int infer(const struct work *w, double y_mean, double level, struct stats
     return 0;
 }
 
+/* ---- rows in clusters ---- */
+
+/* sum of u_c u_c' over the clusters, u_c = R^-T Z_c' e_c, times CR1's factor, to meat [m][m];
+ * *count: clusters that have a row. Z's columns are the centred and scaled ones. */
+static int cluster_meat(const struct work *w, const double *y, const double *const *x,
+                        const uint32_t *cluster, size_t clusters, const struct stats_regression *r,
+                        double *meat, size_t *count)
+{
+    size_t n = r->n, m = r->predictors + 1, cells;
+    double *score = base_mul_size(clusters, m, &cells) ? NULL : base_alloc_zero(cells + 1, 8);
+    bool *seen = base_alloc_zero(clusters + 1, sizeof *seen);
+    *count = 0;
+    for (size_t i = 0; i < n && score && seen; i++) {
+        double *s = score + cluster[i] * m, e = y[i] - r->coefficient[0].value;
+        for (size_t j = 1; j < m; j++)
+            e -= r->coefficient[j].value * x[j - 1][i];
+        *count += !seen[cluster[i]];
+        seen[cluster[i]] = true;
+        s[0] += e / w->scale[0];
+        for (size_t j = 1; j < m; j++)
+            s[j] += e * (x[j - 1][i] - w->mean[j]) / w->scale[j];
+    }
+    memset(meat, 0, m * m * sizeof *meat);
+    for (size_t c = 0; c < clusters && score && seen; c++) {
+        double *s = score + c * m;
+        for (size_t k = m; k-- > 0;) { /* (R^-T s)_k = sum_{i <= k} R^-1_ik s_i, from the last */
+            double sum = 0;
+            for (size_t i = 0; i <= k; i++)
+                sum += w->inverse[i * m + k] * s[i];
+            s[k] = sum;
+        }
+        for (size_t i = 0; i < m; i++)
+            for (size_t j = 0; j < m; j++)
+                meat[i * m + j] += s[i] * s[j];
+    }
+    int rc = score && seen ? 0 : BASE_E_MEMORY;
+    base_free(score);
+    base_free(seen);
+    if (!rc && *count < 2)
+        return base_error_set(BASE_E_ARGUMENT, "clustered errors need at least 2 clusters, not %zu",
+                              *count);
+    double g = (double)*count, factor = g / (g - 1) * (double)(n - 1) / (double)(n - m);
+    for (size_t i = 0; i < m * m && !rc; i++)
+        meat[i] *= factor;
+    return rc;
+}
+
+/* b' V^-1 b / p of the p slopes by Gauss's elimination with pivots; NaN where V is singular. */
+static double wald(double *v, double *b, size_t p)
+{
+    double sum = 0, largest = 0;
+    for (size_t i = 0; i < p * p; i++)
+        largest = fmax(largest, fabs(v[i]));
+    for (size_t k = 0; k < p; k++) { /* V is symmetric, and stays so: V = L D L' */
+        double d = v[k * p + k];
+        if (!(d > 1e-13 * largest))
+            return NAN;
+        sum += b[k] * b[k] / d;
+        for (size_t i = k + 1; i < p; i++) {
+            double factor = v[i * p + k] / d;
+            b[i] -= factor * b[k];
+            for (size_t j = k + 1; j < p; j++)
+                v[i * p + j] -= factor * v[k * p + j];
+        }
+    }
+    return sum / (double)p;
+}
+
+static int cluster_errors(const struct work *w, const double *y, const double *const *x,
+                          const uint32_t *cluster, size_t clusters, double level,
+                          struct stats_regression *r)
+{
+    size_t m = r->predictors + 1, p = r->predictors;
+    double *meat = base_alloc(m, m * sizeof *meat), *rows = base_alloc(m, m * sizeof *rows);
+    double *v = base_alloc(p, (p + 1) * sizeof *v);
+    int rc = meat && rows && v ? cluster_meat(w, y, x, cluster, clusters, r, meat, &r->clusters)
+                               : BASE_E_MEMORY;
+    for (size_t j = 0; j < m && !rc; j++) /* rows: coefficient j as a combination of R^-1's rows */
+        for (size_t k = 0; k < m; k++) {
+            double sum = j ? w->inverse[j * m + k] / w->scale[j] : w->inverse[k] / w->scale[0];
+            for (size_t l = 1; l < m && j == 0; l++)
+                sum -= w->mean[l] / w->scale[l] * w->inverse[l * m + k];
+            rows[j * m + k] = sum;
+        }
+    double df = (double)r->clusters - 1;
+    for (size_t j = 0; j < m && !rc; j++) {
+        struct stats_coefficient *c = &r->coefficient[j];
+        for (size_t k = j ? 1 : 0; k < (j ? m : 1); k++) {
+            double sum = 0;
+            for (size_t a = 0; a < m; a++)
+                for (size_t b = 0; b < m; b++)
+                    sum += rows[j * m + a] * meat[a * m + b] * rows[k * m + b];
+            if (j == k)
+                c->se = sqrt(fmax(0, sum));
+            if (j) /* scaled, so that the slopes are of one size */
+                v[(j - 1) * p + k - 1] = sum * w->scale[j] * w->scale[k];
+        }
+        c->t = c->se > 0 ? c->value / c->se : c->value == 0 ? 0 : copysign(INFINITY, c->value);
+        c->p = stats_t_two_sided(c->t, df);
+        rc = stats_interval_t(c->value, c->se, df, level, &c->interval);
+    }
+    if (!rc) {
+        for (size_t j = 0; j < p; j++)
+            v[p * p + j] = r->coefficient[j + 1].value * w->scale[j + 1];
+        r->f_df2 = df;
+        r->f = r->clusters > p ? wald(v, v + p * p, p) : NAN;
+        r->f_p = stats_f_tail(r->f, (double)p, df);
+    }
+    base_free(meat);
+    base_free(rows);
+    base_free(v);
+    return rc;
+}
+
 int stats_regress(const double *y, const double *const *x, const char *const *names, size_t n,
                   size_t predictors, double level, struct stats_regression *out)
+{
+    return stats_regress_clustered(y, x, names, n, predictors, NULL, 0, level, out);
+}
+
+int stats_regress_clustered(const double *y, const double *const *x, const char *const *names,
+                            size_t n, size_t predictors, const uint32_t *cluster, size_t clusters,
+                            double level, struct stats_regression *out)
 {
     *out = (struct stats_regression){ .n = n, .predictors = predictors };
     int rc = check(y, x, names, n, predictors, level);
@@ -187,7 +308,10 @@ int stats_regress(const double *y, const double *const *x, const char *const *na
     out->r2_adjusted = 1 - (1 - out->r2) * (double)(n - 1) / out->df;
     out->f = (tss - rss) / (double)predictors / (rss / out->df);
     out->f_p = stats_f_tail(out->f, (double)predictors, out->df);
+    out->f_df2 = out->df;
     rc = infer(&w, y_mean, level, out);
+    if (!rc && cluster)
+        rc = cluster_errors(&w, y, x, cluster, clusters, level, out);
 out:
     base_free(w.a);
     base_free(w.y);

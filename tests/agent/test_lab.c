@@ -229,6 +229,50 @@ static void regressions(void **state)
     json_decref(v);
 }
 
+/* Rows of one company go together. */
+static void clusters(void **state)
+{
+    (void)state;
+    json_t *v = answer("run_analysis",
+                       "{\"file\": \"builtin:survey\", \"analysis\": \"linear_regression\", "
+                       "\"response\": \"stress\", \"predictors\": [\"remote\", \"hours\", "
+                       "\"sector\", \"region\"], \"cluster\": \"company\", " ADULTS "}");
+    const json_t *r = json_object_get(values, "survey_clustered");
+    NEAR(num(v, "clusters"), num(r, "clusters"), 0);
+    for (size_t j = 0; j < 9; j++) {
+        const json_t *c = json_array_get(at(v, "coefficients"), j);
+        char key[16];
+        snprintf(key, sizeof key, "value/%zu", j);
+        NEAR(num(c, "value"), num(r, key), 1e-9);
+        snprintf(key, sizeof key, "se/%zu", j);
+        NEAR(num(c, "se"), num(r, key), 1e-9);
+        snprintf(key, sizeof key, "p/%zu", j);
+        NEAR(num(c, "p"), num(r, key), 1e-7);
+        snprintf(key, sizeof key, "low/%zu", j);
+        NEAR(num(c, "interval/low"), num(r, key), 1e-8);
+    }
+    NEAR(num(v, "tests/0/value"), num(r, "f"), 1e-8);
+    json_decref(v);
+    /* a mean is the regression on nothing: R's survey, svymean of svydesign(id = ~company), as
+     * `assay estimate mean --var stress --psu company` gives it, too */
+    v = answer("run_analysis", "{\"file\": \"builtin:survey\", \"analysis\": \"mean\", \"x\": "
+                               "\"stress\", \"cluster\": \"company\"}");
+    NEAR(num(v, "estimates/0/value"), 4.5732022762545261, 1e-14);
+    NEAR(num(v, "estimates/0/se"), 0.125504, 1e-5);
+    assert_true(num(v, "effects/0/value") > 6);
+    json_decref(v);
+    v = answer("run_analysis", "{\"file\": \"builtin:survey\", \"analysis\": \"proportion\", "
+                               "\"x\": \"remote\", \"category\": \"yes\", \"cluster\": "
+                               "\"region\"}");
+    assert_non_null(strstr(text(v, "warnings/0"), "only 4 clusters"));
+    NEAR(num(v, "estimates/0/value"), 0.3725, 1e-12);
+    json_decref(v);
+    refused("run_analysis",
+            "{\"file\": \"builtin:survey\", \"analysis\": \"mean\", \"x\": "
+            "\"stress\", \"cluster\": \"company\", \"where\": \"company = 'C01'\"}",
+            "at least 2 clusters");
+}
+
 static void means_and_groups(void **state)
 {
     (void)state;
@@ -742,11 +786,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(correlations),     cmocka_unit_test(regressions),
-        cmocka_unit_test(means_and_groups), cmocka_unit_test(tables_of_counts),
-        cmocka_unit_test(summaries),        cmocka_unit_test(samples),
-        cmocka_unit_test(numbers),          cmocka_unit_test(no_answers),
-        cmocka_unit_test(hostile),          cmocka_unit_test(limits),
-        cmocka_unit_test(models),           cmocka_unit_test(definitions),
+        cmocka_unit_test(clusters),         cmocka_unit_test(means_and_groups),
+        cmocka_unit_test(tables_of_counts), cmocka_unit_test(summaries),
+        cmocka_unit_test(samples),          cmocka_unit_test(numbers),
+        cmocka_unit_test(no_answers),       cmocka_unit_test(hostile),
+        cmocka_unit_test(limits),           cmocka_unit_test(models),
+        cmocka_unit_test(definitions),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -71,6 +71,16 @@ ctl <- glm.control(epsilon = 1e-15, maxit = 100)
 logit("logistic", glm(h ~ t + u, family = binomial, control = ctl), y = h, a = t, b = u)
 put("noncentral", chi2 = pchisq(12.5, 4, ncp = 7.5, lower.tail = FALSE), f = pf(3.2, 3, 40, ncp = 11, lower.tail = FALSE))
 
+# errors of clusters: CR1, as Stata and statsmodels (cov_type "cluster", use_t)
+clustered <- function(name, m, c, ...) {
+  x <- model.matrix(m); e <- residuals(m); n <- nrow(x); k <- ncol(x); c <- factor(c); g <- nlevels(c)
+  s <- rowsum(x * e, c); b <- solve(crossprod(x)); v <- b %*% crossprod(s) %*% b * g / (g - 1) * (n - 1) / (n - k)
+  se <- sqrt(diag(v)); t <- coef(m) / se; w <- coef(m)[-1]
+  put(name, ..., clusters = g, value = coef(m), se = se, t = t, p = 2 * pt(-abs(t), g - 1), low = coef(m) - qt(.975, g - 1) * se,
+      f = t(w) %*% solve(v[-1, -1], w) / (k - 1), f_p = pf(t(w) %*% solve(v[-1, -1], w) / (k - 1), k - 1, g - 1, lower.tail = FALSE)) }
+clusters <- c(0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5)
+clustered("clustered", lm(h * 2 + t ~ t + u), clusters, y = h * 2 + t, a = t, b = u, cluster = clusters)
+
 # ---- examples/survey.csv, as the tools see it
 d <- read.csv("examples/survey.csv", na.strings = c("", "NA"), colClasses = "character", check.names = FALSE)
 n <- function(c) suppressWarnings(as.numeric(d[[c]]))
@@ -93,6 +103,7 @@ put("survey_welch", n = c(length(v$no), length(v$yes)), means = c(mean(v$no), me
     difference = mean(v$no) - mean(v$yes), interval = k$conf.int, d = (mean(v$no) - mean(v$yes)) / pooled)
 k <- wilcox.test(stress ~ remote, d); a <- d$stress[d$remote == "no" & !is.na(d$stress)]; b <- d$stress[d$remote == "yes" & !is.na(d$stress)]
 put("survey_ranksum", u = k$statistic, p = k$p.value, interval = delong(a, b))
+clustered("survey_clustered", lm(stress ~ remote + hours + sector + region, d), d$company[!is.na(d$stress)])
 r <- factor(d$region); a <- anova(lm(d$hours ~ r)); wel <- oneway.test(d$hours ~ r)
 put("survey_anova", groups = nlevels(r), f = a$F[1], df = a$Df, p = a$Pr[1], welch_f = wel$statistic, welch_p = wel$p.value,
     means = tapply(d$hours, r, mean, na.rm = TRUE))

@@ -284,6 +284,42 @@ static void odds_are_fitted(void **state)
     assert_int_equal(stats_logistic(y, x, names, 0, 1, 0.95, &r), BASE_E_ARGUMENT);
 }
 
+static void clusters_are_minded(void **state)
+{
+    (void)state;
+    const json_t *k = part("clustered");
+    double y[MOST], a[MOST], b[MOST], c[MOST];
+    uint32_t cluster[MOST];
+    size_t n = list(k, "y", y);
+    list(k, "a", a);
+    list(k, "b", b);
+    list(k, "cluster", c);
+    for (size_t i = 0; i < n; i++)
+        cluster[i] = (uint32_t)c[i] + (c[i] > 2); /* number 3 has no row */
+    const double *x[] = { a, b };
+    struct stats_regression r;
+    assert_int_equal(stats_regress_clustered(y, x, NULL, n, 2, cluster, 7, 0.95, &r), 0);
+    NEAR((double)r.clusters, num(k, "clusters"), 0);
+    for (size_t j = 0; j < 3; j++) {
+        CLOSE(r.coefficient[j].value, num_at(k, "value", j), 1e-10);
+        CLOSE(r.coefficient[j].se, num_at(k, "se", j), 1e-10);
+        CLOSE(r.coefficient[j].t, num_at(k, "t", j), 1e-9);
+        CLOSE(r.coefficient[j].p, num_at(k, "p", j), 1e-9);
+        NEAR(r.coefficient[j].interval.low, num_at(k, "low", j), 1e-9);
+    }
+    CLOSE(r.f, num(k, "f"), 1e-9);
+    CLOSE(r.f_p, num(k, "f_p"), 1e-9);
+    NEAR(r.f_df2, 5, 0);
+    stats_regression_free(&r);
+    memset(cluster, 0, sizeof cluster);
+    assert_int_equal(stats_regress_clustered(y, x, NULL, n, 2, cluster, 1, 0.95, &r),
+                     BASE_E_ARGUMENT);
+    cluster[0] = 1; /* two clusters, two predictors: no F */
+    assert_int_equal(stats_regress_clustered(y, x, NULL, n, 2, cluster, 2, 0.95, &r), 0);
+    assert_true(isnan(r.f));
+    stats_regression_free(&r);
+}
+
 static void failing_allocations(void **state)
 {
     (void)state;
@@ -320,7 +356,7 @@ int main(void)
         cmocka_unit_test(noncentral_tails),       cmocka_unit_test(rank_sums),
         cmocka_unit_test(variance_is_analysed),   cmocka_unit_test(counts_are_tested),
         cmocka_unit_test(small_tables_are_exact), cmocka_unit_test(odds_are_fitted),
-        cmocka_unit_test(failing_allocations),
+        cmocka_unit_test(clusters_are_minded),    cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }
