@@ -6,8 +6,9 @@
  * cut off leaves a whole log, which only a hash kept elsewhere tells (--head).
  *
  * Appending: lock the file, read the last line (another process may have written), write one line
- * with one write, fdatasync, unlock. A line that a dying machine left half written has no newline
- * at its end; the next writer takes it out and says so in a line of its own. */
+ * with one write, unlock, and wait until a
+ * fdatasync that began after the write has ended. A line that a dying machine left half written has
+ * no newline at its end; the next writer takes it out and says so in a line of its own. */
 #include "agent/audit.h"
 #include "base/buffer.h"
 #include "base/hash.h"
@@ -34,6 +35,13 @@ struct agent_audit {
     uint64_t seq;         /* of the last line */
     char head[BASE_SHA256_HEX];
     off_t size; /* where that line ends */
+    /* Lines are kept together: while one thread waits for fdatasync the others write, and the next
+     * fdatasync is for all of them. Under the lock. */
+    pthread_cond_t kept;
+    off_t safe;   /* what a crash of the machine cannot take */
+    bool keeping; /* a thread is in fdatasync */
+    int lost;     /* errno of one that failed: the kernel has forgotten what it could not write, and
+                     would say that all is well the next time */
 };
 
 static int io_error(const char *path, const char *what)
@@ -138,6 +146,7 @@ int agent_audit_open(struct agent_audit **out, const char *path)
         return BASE_E_MEMORY;
     }
     pthread_mutex_init(&a->lock, NULL);
+    pthread_cond_init(&a->kept, NULL);
     memcpy(a->head, ZEROS, 65);
     a->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     struct stat st;
@@ -161,6 +170,7 @@ void agent_audit_close(struct agent_audit *a)
     if (a->fd >= 0)
         close(a->fd);
     pthread_mutex_destroy(&a->lock);
+    pthread_cond_destroy(&a->kept);
     base_free(a->path);
     base_free(a);
 }
@@ -196,10 +206,6 @@ static int append(struct agent_audit *a, json_t *entry)
             rc = io_error(a->path, "mend the end of");
         goto out;
     }
-    if (fdatasync(a->fd)) {
-        rc = io_error(a->path, "keep");
-        goto out;
-    }
     memcpy(a->head, hex, 65);
     a->seq++;
     a->size += written;
@@ -208,6 +214,31 @@ out:
     base_free(text);
     base_buffer_free(&b);
     return rc;
+}
+
+/* Returns when what is written up to `end` is on the disk. Under the lock, which it gives back
+ * while it waits. */
+static int keep(struct agent_audit *a, off_t end)
+{
+    while (a->safe < end && !a->lost) {
+        if (a->keeping) {
+            pthread_cond_wait(&a->kept, &a->lock);
+            continue;
+        }
+        off_t now = a->size;
+        a->keeping = true;
+        pthread_mutex_unlock(&a->lock);
+        int error = fdatasync(a->fd) ? errno : 0;
+        pthread_mutex_lock(&a->lock);
+        a->keeping = false;
+        if (error)
+            a->lost = error;
+        else if (now > a->safe)
+            a->safe = now;
+        pthread_cond_broadcast(&a->kept);
+    }
+    errno = a->lost;
+    return a->lost ? io_error(a->path, "keep") : 0;
 }
 
 int agent_audit_append(struct agent_audit *a, json_t *entry)
@@ -226,6 +257,8 @@ int agent_audit_append(struct agent_audit *a, json_t *entry)
     if (!rc)
         rc = append(a, entry);
     flock(a->fd, LOCK_UN);
+    if (!rc)
+        rc = keep(a, a->size);
     pthread_mutex_unlock(&a->lock);
     return rc;
 }

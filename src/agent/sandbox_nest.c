@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,6 +59,7 @@ struct worker {
     struct agent_capabilities needs;
     const struct agent_filter *filter;
     int answer, errors, input; /* -1 = none */
+    bool own_processes;        /* it is the first of a process namespace */
     const char *text;          /* the arguments, unless they are in input */
 };
 
@@ -89,6 +91,27 @@ static void limits(const struct worker *w)
     if (needs->exec) /* of all workers, and not held against root: watch() counts, too */
         agent_cage_limit(RLIMIT_NPROC, 1024);
     agent_cage_limit(RLIMIT_AS, space);
+}
+
+/* The kernel's own limit of processes (RLIMIT_NPROC is not held against root): numbers up to 300
+ * are given once, those above again and again, so that there are never more than PROCESSES_MOST for
+ * long. Only from Linux 6.14 on does each process namespace have its own; before, the same file is
+ * the whole machine's. The nest counts, too, and gets the processor before those whom it counts. */
+static void limit_processes(void)
+{
+    struct utsname kernel;
+    unsigned major = 0, minor = 0;
+    char most[16];
+    int n = snprintf(most, sizeof most, "%d", 300 + PROCESSES_MOST), fd = -1;
+    if (uname(&kernel) == 0 && sscanf(kernel.release, "%u.%u", &major, &minor) == 2 &&
+        (major > 6 || (major == 6 && minor >= 14)))
+        fd = open("/proc/sys/kernel/pid_max", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        if (write(fd, most, (size_t)n) != n)
+            errno = 0; /* the count has to do */
+        close(fd);
+    }
+    setpriority(PRIO_PROCESS, 0, 10);
 }
 
 static int arguments_read(const struct worker *w, json_t **out)
@@ -177,6 +200,8 @@ static void work(struct worker *w)
         }
         unshare(NAMESPACES | CLONE_NEWNET); /* the socket stays where it was made */
     }
+    if (program && w->own_processes && needs->processes)
+        limit_processes();
     int ruleset = -1;
     if (w->nest->abi) {
         bool files = needs->read || needs->write || needs->exec;
@@ -275,10 +300,14 @@ static bool grow(struct nest *n)
 
 /* A program is the first process of a process namespace of its own, with which all others inside
  * die; where there is none, the process group has to do. */
-static pid_t fork_worker(bool program)
+static pid_t fork_worker(bool program, bool *own)
 {
+    *own = program; /* as the child sees it */
     long pid = program ? syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL) : -1;
-    return pid >= 0 ? (pid_t)pid : fork();
+    if (pid >= 0)
+        return (pid_t)pid;
+    *own = false;
+    return fork();
 }
 
 /* Starts the worker of one request, whose descriptors are the nest's to close. */
@@ -311,7 +340,7 @@ static void start(struct nest *n, const struct nest_request *request, const char
     if (!rc && !n->abi && (w.needs.read || w.needs.write || w.needs.exec))
         rc = base_error_set(BASE_E_UNSUPPORTED,
                             "this kernel has no Landlock: tools that touch files are refused");
-    if (!rc && (pid = fork_worker(request->program)) == 0)
+    if (!rc && (pid = fork_worker(request->program, &w.own_processes)) == 0)
         work(&w);
     if (!rc && pid < 0)
         rc = base_error_set(BASE_E_IO, "cannot start a worker: %s", strerror(errno));
