@@ -27,8 +27,10 @@ static void round_trip(const char *uri)
         }
         if (mcp_lab_expand(&b, template, values))
             abort();
-        /* three times as long at most, which may be too long */
-        if (b.length <= LAB_URI_BYTES) {
+        /* It may be three times as long, which may be too long; and what ends at a '-' cannot hold
+         * one, which %2D is as well. */
+        const char *first = mcp_lab_value(&v, "from");
+        if (b.length <= LAB_URI_BYTES && !(first && strchr(first, '-'))) {
             if (mcp_lab_match(template, b.data, &again) != 1 || again.n != v.n)
                 abort();
             for (size_t k = 0; k < v.n; k++)
