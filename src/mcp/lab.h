@@ -133,6 +133,8 @@ int mcp_lab_work(struct mcp_lab *l, const char *name, const struct lab_job *job,
                  struct base_buffer *out);
 /* value (taken over; NULL = memory is out) as compact JSON, appended. */
 int mcp_lab_put(struct base_buffer *out, json_t *value);
+/* The same for people and models to look at: 15 digits, so that 0.1 stays short. */
+int mcp_lab_put_short(struct base_buffer *out, json_t *value);
 /* The present error message with `from` replaced by `to`; returns code. */
 int mcp_lab_rename(int code, const char *from, const char *to);
 /* A number out of what a file's status says of its content. */

@@ -25,6 +25,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -206,9 +208,11 @@ static double modified_of(const struct stat *st)
 static int list_set(json_t *list, const char *name, const char *what, enum data_format format,
                     double modified, int64_t bytes, bool packed)
 {
-    char *described = base_format("What the data set %s holds: columns with their types, missing "
-                                  "values and spread, what looks wrong, and the first rows.%s%s%s",
-                                  name, what ? " It is " : "", what ? what : "", what ? "." : "");
+    static const char holds[] = "columns with types, missing values and spread, what looks wrong, "
+                                "the first rows";
+    char *described =
+        what ? base_format("%s: %s", what, holds)
+             : base_format("%s file of %lld bytes: %s", word_of(format), (long long)bytes, holds);
     char *text = base_format("%s: its text", name);
     int rc = described && text
                  ? mcp_lab_list_add(list, mcp_lab_uri("assay://data/{name}", name, NULL), name,
@@ -216,7 +220,7 @@ static int list_set(json_t *list, const char *name, const char *what, enum data_
                  : BASE_E_MEMORY;
     if (!rc && !packed && bytes <= (int64_t)LAB_TEXT_MOST)
         rc = mcp_lab_list_add(list, mcp_lab_uri("assay://data/{name}/text", name, NULL), text, NULL,
-                              NULL, mime_of(format), modified, bytes);
+                              "the file itself", mime_of(format), modified, bytes);
     base_free(described);
     base_free(text);
     return rc;
@@ -448,6 +452,63 @@ static int describe(const struct reading *r, const char *path, json_t **out)
     return rc ? rc : *out ? 0 : BASE_E_MEMORY;
 }
 
+/* Six significant digits are enough to know a column by; all of them are at its own address. */
+static json_t *rounded(const json_t *x)
+{
+    char text[40];
+    if (!json_is_real(x))
+        return json_incref((json_t *)(uintptr_t)x);
+    snprintf(text, sizeof text, "%.6g", json_real_value(x));
+    double y = strtod(text, NULL);
+    return fabs(y) < 1e15 && y == floor(y) ? json_integer((json_int_t)y) : json_real(y);
+}
+
+/* What a reader needs of a column to choose it: not the spelling of its lengths. */
+static json_t *column_short(const json_t *column)
+{
+    static const char *const keys[] = { "name", "type", "missing", "distinct",
+                                        "min",  "max",  "mean",    "sd" };
+    static const char *const quantiles[] = { "0.25", "0.5", "0.75" };
+    const char *type = json_string_value(json_object_get(column, "type"));
+    const json_t *found = json_object_get(column, "quantiles"), *value;
+    json_t *o = json_object(), *list;
+    int failed = !o;
+    size_t i;
+    for (size_t k = 0; k < sizeof keys / sizeof *keys && !failed; k++)
+        if ((value = json_object_get(column, keys[k])))
+            failed = json_object_set_new(o, keys[k], rounded(value));
+    if (!failed && found) {
+        list = json_array();
+        for (size_t k = 0; k < 3 && !failed; k++)
+            failed = json_array_append_new(list, rounded(json_object_get(found, quantiles[k])));
+        failed = json_object_set_new(o, "quartiles", list) || failed;
+    }
+    if (!failed && type && (!strcmp(type, "category") || !strcmp(type, "yes/no"))) {
+        list = json_array();
+        json_array_foreach(json_object_get(column, "top"), i, value)
+        {
+            failed = failed || json_array_append_new(
+                                   list, json_pack("[O, O]", json_object_get(value, "value"),
+                                                   json_object_get(value, "count")));
+        }
+        failed = json_object_set_new(o, "top", list) || failed;
+    }
+    if (failed) {
+        json_decref(o);
+        return NULL;
+    }
+    return o;
+}
+
+static int columns_short(const json_t *all, json_t *out)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach(all, i,
+                       one) if (json_array_append_new(out, column_short(one))) return BASE_E_MEMORY;
+    return 0;
+}
+
 static int read_set(void *context, struct base_buffer *out)
 {
     const struct reading *r = context;
@@ -455,15 +516,14 @@ static int read_set(void *context, struct base_buffer *out)
     struct reading first = { .set = s, .from = 1, .to = LAB_FIRST, .brief = true };
     char path[PATH_BYTES];
     bool more = false;
-    json_t *rows = json_array(), *columns = NULL, *d = NULL, *o = NULL;
-    int rc = rows ? 0 : BASE_E_MEMORY;
+    json_t *rows = json_array(), *columns = json_array(), *d = NULL, *o = NULL;
+    int rc = rows && columns ? 0 : BASE_E_MEMORY;
     set_path(s, path);
     if (!rc && !r->brief)
         rc = describe(r, path, &d);
-    if (!rc && r->brief) {
-        columns = json_array();
-        rc = columns ? columns_read(s, path, columns, false) : BASE_E_MEMORY;
-    }
+    if (!rc)
+        rc = r->brief ? columns_read(s, path, columns, false)
+                      : columns_short(json_object_get(d, "columns"), columns);
     if (!rc)
         rc = rows_read(&first, path, rows, &more);
     if (!rc) {
@@ -471,12 +531,13 @@ static int read_set(void *context, struct base_buffer *out)
                       "about", s->builtin ? s->builtin->what : NULL, "format", word_of(s->format),
                       "bytes", (json_int_t)s->st.st_size, "modified",
                       s->builtin ? json_null() : mcp_lab_time(modified_of(&s->st)), "rows",
-                      json_object_get(d, "rows"), "columns",
-                      d ? json_object_get(d, "columns") : columns, "findings",
+                      json_object_get(d, "rows"), "columns", columns, "findings",
                       json_object_get(d, "findings"), "first", rows, "note",
-                      r->brief ? "too large to be looked through: only its first rows were read"
-                               : "rows are read as assay://data/NAME/rows/FROM-TO");
-        rc = mcp_lab_put(out, o);
+                      r->brief
+                          ? "too large to be looked through: only its first rows were read"
+                          : "rows are at /rows/FROM-TO behind this address, all of a column at "
+                            "/columns/COLUMN");
+        rc = mcp_lab_put_short(out, o);
     }
     json_decref(rows);
     json_decref(columns);

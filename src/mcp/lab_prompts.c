@@ -245,7 +245,8 @@ static int task_check(struct mcp_lab *l, const char *name)
         }
         base_buffer_printf(&names, "%s%s", i ? ", " : "", known);
     }
-    rc = base_error_set(BASE_E_ARGUMENT, "%.60s: no such task with its data; there are: %s", name,
+    rc = base_error_set(BASE_E_ARGUMENT,
+                        "%.60s: there is no such task, or not its data; there are: %s", name,
                         names.data ? names.data : "none");
     base_buffer_free(&names);
     return rc;

@@ -82,6 +82,15 @@ int mcp_lab_put(struct base_buffer *out, json_t *value)
     return rc;
 }
 
+int mcp_lab_put_short(struct base_buffer *out, json_t *value)
+{
+    char *text = value ? json_dumps(value, JSON_REAL_PRECISION(15)) : NULL;
+    int rc = text ? base_buffer_puts(out, text) : BASE_E_MEMORY;
+    base_free(text);
+    json_decref(value);
+    return rc;
+}
+
 int mcp_lab_rename(int code, const char *from, const char *to)
 {
     const char *message = base_error_message(), *at = strstr(message, from);

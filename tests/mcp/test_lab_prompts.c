@@ -118,8 +118,10 @@ static void few_shot_is_made_of_items(void **state)
     refuses("few_shot", "{}", BASE_E_ARGUMENT, "\"task\" is missing");
     refuses("few_shot", "{\"task\": \"\"}", BASE_E_ARGUMENT, "\"task\" is missing");
     refuses("few_shot", "{\"task\": \"nope\"}", BASE_E_ARGUMENT, "counting, facts");
-    refuses("few_shot", "{\"task\": \"tasks/sums.yaml\"}", BASE_E_ARGUMENT, "no such task");
-    refuses("few_shot", "{\"task\": \"../../etc/passwd\"}", BASE_E_ARGUMENT, "no such task");
+    refuses("few_shot", "{\"task\": \"tasks/sums.yaml\"}", BASE_E_ARGUMENT,
+            "there is no such task");
+    refuses("few_shot", "{\"task\": \"../../etc/passwd\"}", BASE_E_ARGUMENT,
+            "there is no such task");
     refuses("few_shot", "{\"task\": \"sums\", \"k\": \"33\"}", BASE_E_ARGUMENT, "k");
     refuses("few_shot", "{\"task\": \"sums\", \"k\": \"x\"}", BASE_E_ARGUMENT, "k");
     refuses("few_shot", "{\"task\": \"sums\", \"item\": \"37\"}", BASE_E_ARGUMENT, "has 36");
