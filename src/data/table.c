@@ -494,6 +494,10 @@ static int begin_json(struct data_table *t, const char *path, const struct data_
     if (rc || (rc = split_object(t)) < 0)
         return rc;
     t->pending = rc == 1;
+    if (rc == 1 && t->n_columns == 0)
+        return base_error_set(BASE_E_FORMAT,
+                              "%s: the first record has no keys: there are no columns",
+                              data_table_place(t));
     return rc == 1 ? 0 : base_error_set(BASE_E_FORMAT, "%s: is empty, expected records", path);
 }
 

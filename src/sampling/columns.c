@@ -163,6 +163,9 @@ static int read_cell(struct sampling_columns *c, struct sampling_column *k,
         k->code[c->rows] = (uint32_t)*known;
         return 0;
     }
+    if (memchr(key.bytes, 0, key.length)) /* names end there: two values would look the same */
+        return base_error_set(BASE_E_FORMAT, "%s: column %s: the value holds a NUL",
+                              data_table_place(c->table), k->name);
     return add_level(k, key, &k->code[c->rows]);
 }
 

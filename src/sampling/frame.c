@@ -175,6 +175,24 @@ static int make_key(struct sampling_source *s, const size_t *columns, size_t n)
     return rc;
 }
 
+/* Names end at a NUL, and the bytes that divide keys must be those put there: else two strata would
+ * have one name, or one key. */
+static int check_key(const struct sampling_source *s, size_t columns)
+{
+    size_t divisions = 0, ends = 0;
+    for (size_t i = 0; i < s->key.length; i++) {
+        divisions += s->key.data[i] == '\x1f';
+        ends += s->key.data[i] == '\x1e';
+    }
+    if (!memchr(s->key.data, 0, s->key.length) && divisions + 1 == (columns ? columns : 1) &&
+        ends == (s->o->cluster != NULL))
+        return 0;
+    return base_error_set(BASE_E_FORMAT,
+                          "%s: a stratum's or cluster's name holds a control character (0x00, 0x1e "
+                          "or 0x1f): take it out first",
+                          data_table_place(s->table));
+}
+
 static char *name_of(const char *key, size_t n)
 {
     struct base_buffer b = { 0 };
@@ -272,7 +290,7 @@ int sampling_frame_group(struct sampling_frame *f, struct sampling_source *s, bo
         return base_error_set(BASE_E_IO, "%s: the file changed while it was read",
                               data_table_place(s->table));
     size_t stratum = 0;
-    if ((rc = add_stratum(f, s->key.data, by, &stratum)))
+    if ((rc = check_key(s, o->n_by)) || (rc = add_stratum(f, s->key.data, by, &stratum)))
         return rc;
     return add_group(f, s, stratum, group);
 }

@@ -99,6 +99,7 @@ static void json_lines(void **state)
           "same "
           "keys (null where there is no value)");
     CHECK(".jsonl", NULL, "", "@: is empty, expected records");
+    CHECK(".jsonl", NULL, "{}\n{}\n", "@:1: the first record has no keys: there are no columns");
 }
 
 static void refusals(void **state)

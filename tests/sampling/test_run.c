@@ -451,9 +451,9 @@ static void refusals(void **state)
     refuse(O(.method = SAMPLING_STRATIFIED, .n = 6, .by = id, .n_by = 1), table_path);
 }
 
-/* Sizes that no sum can hold, and weights whose ranks no double can: refused, where they once made
- * everything certain. */
-static void extreme_weights(void **state)
+/* Sizes that no sum can hold, weights whose ranks no double can, names that are not one string:
+ * refused. */
+static void extremes(void **state)
 {
     (void)state;
     static const double huge[] = { 1e308, 1e308, 1e308, 1 };
@@ -474,6 +474,17 @@ static void extreme_weights(void **state)
     assert_int_equal(sample(path, O(.method = SAMPLING_RESERVOIR, .n = 2, .weights = "w")),
                      BASE_E_FORMAT);
     assert_non_null(strstr(base_error_message(), ":2: column w: weight 1e-310"));
+    /* names that would be one after their NUL, or a key that would be another's */
+    static const char *const by[] = { "g" }, *const two[] = { "g", "h" };
+    static const char names[] = "id,g,h\na,x\0y,1\nb,x\0z,1\n", parts[] = "id,g,h\na,x\x1fy,z\n";
+    test_write_file(path, names, sizeof names - 1);
+    assert_int_equal(sample(path, O(.method = SAMPLING_STRATIFIED, .by = by, .n_by = 1, .n = 2,
+                                    .singletons = true)),
+                     BASE_E_FORMAT);
+    assert_non_null(strstr(base_error_message(), ":2: a stratum's"));
+    test_write_file(path, parts, sizeof parts - 1);
+    assert_int_equal(sample(path, O(.method = SAMPLING_STRATIFIED, .by = two, .n_by = 2, .n = 1)),
+                     BASE_E_FORMAT);
     unlink(path);
 }
 
@@ -760,7 +771,7 @@ int main(void)
         cmocka_unit_test(strata_and_clusters),
         cmocka_unit_test(not_probability_samples),
         cmocka_unit_test(refusals),
-        cmocka_unit_test(extreme_weights),
+        cmocka_unit_test(extremes),
         cmocka_unit_test(conditions),
         cmocka_unit_test(writing),
         cmocka_unit_test(splits),
