@@ -4,7 +4,6 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "mcp/protocol.h"
-#include <dirent.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -406,71 +405,6 @@ static void bad_servers(void **state)
     unlink(mark);
 }
 
-/* How many processes have `text` on their command line. */
-static int processes_with(const char *text)
-{
-    DIR *d = opendir("/proc");
-    int found = 0;
-    for (struct dirent *e; d && (e = readdir(d));) {
-        char path[300], line[4096];
-        snprintf(path, sizeof path, "/proc/%s/cmdline", e->d_name);
-        FILE *f = e->d_name[0] >= '0' && e->d_name[0] <= '9' ? fopen(path, "r") : NULL;
-        if (!f)
-            continue;
-        size_t n = fread(line, 1, sizeof line, f);
-        found += memmem(line, n, text, strlen(text)) != NULL;
-        fclose(f);
-    }
-    closedir(d);
-    return found;
-}
-
-/* Clients killed in the middle of calls: the servers end with their input, and every line of their
- * common audit log is whole. */
-static void killed_clients(void **state)
-{
-    (void)state;
-    const char *log = test_temporary_path(".jsonl");
-    char command[2400];
-    snprintf(command, sizeof command, "%s --audit %s", server(), log);
-    for (int i = 0; i < 40; i++) {
-        pid_t pid = fork();
-        if (pid == 0) {
-            struct mcp_client *c = NULL;
-            const struct mcp_client_options o = { .command = command };
-            json_t *result = NULL;
-            if (mcp_client_open(&c, &o))
-                _exit(1);
-            for (int k = 0; k < 1000; k++)
-                if (mcp_client_request(c, "tools/call",
-                                       json_pack("{s:s, s:{s:s}}", "name", "calculator",
-                                                 "arguments", "expression", "1+1"),
-                                       &result) == 0)
-                    json_decref(result);
-            _exit(0);
-        }
-        struct timespec t = { 0, 5000000 + i * 4000000 };
-        nanosleep(&t, NULL);
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-    }
-    /* the servers notice, and end */
-    int left = 1;
-    for (int i = 0; i < 200 && (left = processes_with(log)) > 0; i++) {
-        struct timespec t = { 0, 50000000 };
-        nanosleep(&t, NULL);
-    }
-    assert_int_equal(left, 0);
-    struct agent_audit_report report = { 0 };
-    if (access(log, R_OK) == 0) {
-        assert_int_equal(agent_audit_verify(log, NULL, &report), 0);
-        if (report.problem && !strstr(report.problem, "half"))
-            fail_msg("line %llu: %s", (unsigned long long)report.first_bad, report.problem);
-        base_free(report.problem);
-    }
-    unlink(log);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -480,7 +414,6 @@ int main(void)
         cmocka_unit_test(calls_are_cancelled),
         cmocka_unit_test(client_and_server),
         cmocka_unit_test(bad_servers),
-        cmocka_unit_test(killed_clients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
