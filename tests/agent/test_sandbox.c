@@ -1,4 +1,5 @@
 /* Workers: progress, who approves, threads, remote tools, what a worker may say. */
+#include "agent/audit.h"
 #include "agent/sandbox.h"
 #include "agent/sandbox_frame.h"
 #include "base/json.h"
@@ -105,6 +106,13 @@ static int ask(const struct agent_tool *t, const struct agent_call *call, unsign
     ++*(int *)t->context;
     return 0;
 }
+static int count_bytes(const struct agent_tool *t, const json_t *a, json_t **out)
+{
+    (void)t;
+    *out = json_integer((json_int_t)json_string_length(json_object_get(a, "text")));
+    return 0;
+}
+
 static enum agent_outcome call_with(struct agent_gate *g, const char *name, struct heard *h,
                                     bool own_approval, int64_t *value, char said[200])
 {
@@ -178,6 +186,194 @@ static void workers(void **state)
     assert_int_equal(here, 1);
     agent_gate_free(g);
     agent_tools_free(t);
+}
+
+/* ---- nests ---- */
+
+/* The children of a process whose name begins so, and theirs. */
+static int kin(pid_t parent, pid_t out[64])
+{
+    int n = 0;
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    FILE *f = fopen(path, "r");
+    size_t got = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f)
+        fclose(f);
+    text[got] = 0;
+    char *save = NULL;
+    for (char *p = strtok_r(text, " ", &save); p && n < 32; p = strtok_r(NULL, " ", &save)) {
+        pid_t below[64];
+        out[n++] = (pid_t)atoi(p);
+        int m = kin(out[n - 1], below);
+        for (int i = 0; i < m && n < 64; i++)
+            out[n++] = below[i];
+    }
+    return n;
+}
+
+/* Whether it runs: one that has ended and that init has not waited for does not. */
+static bool runs(pid_t pid)
+{
+    char path[64], text[400] = "", *end;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return false;
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = 0;
+    return (end = strrchr(text, ')')) && end[1] == ' ' && end[2] != 'Z' && end[2] != 'X';
+}
+
+static int nap(const struct agent_tool *t, const json_t *a, json_t **out)
+{
+    (void)t;
+    wait_ms(json_integer_value(json_object_get(a, "ms")));
+    *out = json_true();
+    return 0;
+}
+
+struct caller {
+    struct agent_gate *gate;
+    const char *tool;
+    int ms;
+    enum agent_outcome outcome;
+};
+static void *call_nap(void *context)
+{
+    struct caller *c = context;
+    json_t *arguments = json_pack("{s:i}", "ms", c->ms);
+    struct agent_result r = { .outcome = AGENT_OUTCOMES };
+    const struct agent_call call = { .tool = c->tool, .arguments = arguments, .caller = "test" };
+    if (agent_call_run(c->gate, &call, &r) == 0)
+        c->outcome = r.outcome;
+    agent_result_free(&r);
+    json_decref(arguments);
+    return NULL;
+}
+
+static void nests(void **state)
+{
+    (void)state;
+    struct agent_tools *t = NULL;
+    struct agent_gate *g = NULL;
+    struct agent_tool tool = { .name = "nap", .run = nap };
+    assert_int_equal(agent_tools_make(&t), 0);
+    assert_int_equal(agent_tools_add(t, &tool), 0);
+    assert_int_equal(agent_gate_make(&g, t, NULL), 0);
+    /* side by side: sixteen naps of 0.4 seconds in far less than 6.4 */
+    struct caller callers[16];
+    pthread_t threads[16];
+    time_t begin = time(NULL);
+    for (int i = 0; i < 16; i++) {
+        callers[i] = (struct caller){ g, "nap", 400, AGENT_OUTCOMES };
+        assert_int_equal(pthread_create(&threads[i], NULL, call_nap, &callers[i]), 0);
+    }
+    for (int i = 0; i < 16; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(callers[i].outcome, AGENT_OK);
+    }
+    assert_true(time(NULL) - begin <= 4);
+    /* a nest that dies takes its call along, and the next call has another */
+    pid_t found[64], below[64];
+    assert_int_equal(kin(getpid(), found), 1);
+    callers[0] = (struct caller){ g, "nap", 5000, AGENT_OUTCOMES };
+    assert_int_equal(pthread_create(&threads[0], NULL, call_nap, &callers[0]), 0);
+    for (int i = 0; i < 200 && kin(found[0], below) == 0; i++)
+        wait_ms(10);
+    pid_t worker = below[0];
+    kill(found[0], SIGKILL);
+    pthread_join(threads[0], NULL);
+    assert_int_equal(callers[0].outcome, AGENT_FAILED);
+    for (int i = 0; i < 200 && runs(worker); i++)
+        wait_ms(10);
+    assert_false(runs(worker));
+    callers[0] = (struct caller){ g, "nap", 1, AGENT_OUTCOMES };
+    call_nap(&callers[0]);
+    assert_int_equal(callers[0].outcome, AGENT_OK);
+    /* a tool that comes later is known, too, and arguments may be large */
+    tool.name = "later";
+    tool.run = count_bytes;
+    assert_int_equal(agent_tools_add(t, &tool), 0);
+    char *text = malloc(400001);
+    memset(text, 'x', 400000);
+    text[400000] = 0;
+    json_t *arguments = json_pack("{s:s}", "text", text);
+    struct agent_result r;
+    const struct agent_call call = { .tool = "later", .arguments = arguments, .caller = "test" };
+    assert_int_equal(agent_call_run(g, &call, &r), 0);
+    assert_int_equal(r.outcome, AGENT_OK);
+    assert_int_equal(json_integer_value(r.value), 400000);
+    agent_result_free(&r);
+    json_decref(arguments);
+    free(text);
+    agent_gate_free(g);
+    assert_int_equal(kin(getpid(), found), 0);
+    agent_tools_free(t);
+}
+
+/* Forty processes killed at any moment of their calls: nothing of them is left, neither the nest
+ * nor a worker nor a program's children, and their log is whole. */
+static void nothing_outlives_its_gate(void **state)
+{
+    (void)state;
+    static const char programs[] = "tools: [{name: p, description: x, processes: true, command: "
+                                   "[/bin/sh, -c, 'sleep 63 & sleep 63']}]";
+    const char *log = test_temporary_path(".jsonl");
+    for (int round = 0; round < 40; round++) {
+        pid_t found[64];
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct agent_tools *t = NULL;
+            struct agent_gate *g = NULL;
+            struct agent_policy *p = NULL;
+            struct agent_audit *a = NULL;
+            const struct agent_tool tool = { .name = "nap", .run = nap };
+            struct agent_gate_options o = { 0 };
+            if (agent_tools_make(&t) || agent_tools_add(t, &tool) ||
+                agent_tools_parse_programs(t, programs, sizeof programs - 1, "/", "p") ||
+                agent_policy_parse(&p, "default: allow", 14, "p") || agent_audit_open(&a, log))
+                _exit(1);
+            o.policy = p;
+            o.audit = a;
+            if (agent_gate_make(&g, t, &o))
+                _exit(1);
+            struct caller callers[4];
+            pthread_t threads[4];
+            for (int i = 0; i < 4; i++) {
+                callers[i] = (struct caller){ g, i == 3 ? "p" : "nap", i * 3, 0 };
+                pthread_create(&threads[i], NULL, call_nap, &callers[i]);
+            }
+            for (;;)
+                call_nap(&callers[0]);
+        }
+        wait_ms(2 + round % 20 * 4);
+        int n = kin(pid, found);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        for (int i = 0; i < n; i++) {
+            for (int k = 0; k < 300 && runs(found[i]); k++)
+                wait_ms(10);
+            if (runs(found[i]))
+                fail_msg("round %d: process %d of %d is left", round, i, n);
+        }
+    }
+    struct agent_audit_report r;
+    assert_int_equal(agent_audit_verify(log, NULL, &r), 0);
+    /* at most the last line is half there, which the next writer takes out */
+    struct agent_audit *a = NULL;
+    assert_int_equal(agent_audit_open(&a, log), 0);
+    json_t *entry = json_pack("{s:s}", "event", "end");
+    assert_int_equal(agent_audit_append(a, entry), 0);
+    json_decref(entry);
+    agent_audit_close(a);
+    base_free(r.problem);
+    assert_int_equal(agent_audit_verify(log, NULL, &r), 0);
+    if (r.problem)
+        fail_msg("line %llu: %s", (unsigned long long)r.first_bad, r.problem);
+    assert_int_not_equal(system("pgrep -f '^sleep 63$' > /dev/null"), 0);
+    unlink(log);
 }
 
 /* An approval is for the same arguments, and for as long as the policy says. */
@@ -309,6 +505,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers),
+        cmocka_unit_test(nests),
+        cmocka_unit_test(nothing_outlives_its_gate),
         cmocka_unit_test(approvals_run_out),
         cmocka_unit_test(functions),
         cmocka_unit_test(frames_are_not_trusted),
