@@ -44,7 +44,7 @@ struct lab_values {
 };
 /* Whether uri is an expansion of the template: 1 and its values (lab_values_free), 0 when not, or
  * negative. A template is RFC 6570's level 1: literals and {variable}; a variable stands for
- * unreserved characters and %XX, as few as the literal behind it allows. */
+ * characters of a path's part and %XX, as few as the literal behind it allows. */
 int mcp_lab_match(const char *template, const char *uri, struct lab_values *out);
 void mcp_lab_values_free(struct lab_values *v);
 /* The value of a variable, NULL when the template has none of that name. */

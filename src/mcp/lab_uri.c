@@ -10,10 +10,12 @@
 #include "model/http.h"
 #include <string.h>
 
-static bool unreserved(unsigned char c)
+/* What may stand for itself in a part of a path (pchar of RFC 3986): more than an expansion leaves
+ * as it is, since clients have their own ideas of what must be encoded. */
+static bool stands(unsigned char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c && strchr("-._~", c));
+           (c && strchr("-._~!$&'()*+,;=:@", c));
 }
 
 static int hex(char c)
@@ -41,7 +43,7 @@ static int decode(const char *s, size_t n, char **out)
             c = (unsigned char)(good ? 16 * high + low : 0);
             i += 2;
         } else {
-            good = unreserved(c);
+            good = stands(c);
         }
         good = good && c >= ' ' && c != 0x7f;
         text[length++] = (char)c;
@@ -59,7 +61,7 @@ static int decode(const char *s, size_t n, char **out)
 static size_t variable_bytes(const char *s, char stop)
 {
     size_t n = 0;
-    while (s[n] && (!stop || s[n] != stop) && (unreserved((unsigned char)s[n]) || s[n] == '%'))
+    while (s[n] && (!stop || s[n] != stop) && (stands((unsigned char)s[n]) || s[n] == '%'))
         n++;
     return n;
 }
