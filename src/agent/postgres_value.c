@@ -98,7 +98,7 @@ static json_t *numeric_json(const char *text, size_t n)
     if (integer_of(text, n, &integer))
         return json_integer(integer);
     return memchr(text, '.', n) && double_keeps(text, n) ? json_real(strtod(text, NULL))
-                                                         : json_stringn(text, n);
+                                                         : base_json_text(text, n);
 }
 
 static json_t *bytes_json(const char *text, size_t n)

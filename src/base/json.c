@@ -115,34 +115,6 @@ int base_json_load(json_t **out, const char *path)
     return rc;
 }
 
-/* jansson 2.14 ignores a failure while it writes an object's key, so json_dumps can return text
- * with a hole when memory is short. The failure is remembered here instead. */
-struct dump {
-    struct base_buffer buffer;
-    bool failed;
-};
-
-static int dump_append(const char *data, size_t n, void *context)
-{
-    struct dump *d = context;
-    if (!d->failed && base_buffer_append(&d->buffer, data, n)) {
-        d->failed = true;
-    }
-    return d->failed ? -1 : 0;
-}
-
-char *base_json_dump(const json_t *value, bool indented)
-{
-    struct dump d = { 0 };
-    size_t flags = JSON_ENCODE_ANY | JSON_REAL_PRECISION(17) | (indented ? JSON_INDENT(2) : 0);
-    if (json_dump_callback(value, dump_append, &d, flags) || d.failed || !d.buffer.data) {
-        base_buffer_free(&d.buffer);
-        base_error_set(BASE_E_MEMORY, "out of memory while writing JSON");
-        return NULL;
-    }
-    return base_buffer_take(&d.buffer);
-}
-
 json_t *base_json_number(double x)
 {
     return isfinite(x) ? json_real(x) : json_null();

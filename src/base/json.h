@@ -16,9 +16,15 @@ int base_json_load(json_t **out, const char *path); /* "-" is standard input */
  * beyond `depth` (0 = 512) BASE_E_LIMIT. A byte order mark is refused. */
 int base_json_parse_wire(json_t **out, const char *text, size_t bytes, unsigned depth,
                          const char *name);
-/* Compact or indented text, keys in insertion order, doubles with 17 significant digits; new string
- * (base_free). Non-finite numbers cannot be in a json_t: see base_json_number. */
+/* Text in one line or indented, keys in insertion order, doubles with as few digits as read back to
+ * them; new string (base_free), NULL without memory. Non-finite numbers cannot be in a json_t: see
+ * base_json_number. */
 char *base_json_dump(const json_t *value, bool indented);
+/* The same without a blank: for wires and logs. */
+char *base_json_compact(const json_t *value);
+/* A finite double with as few digits as read back to it: "42", "0.1", "1e+22". Returns out. */
+#define BASE_DOUBLE_TEXT 32
+char *base_double_text(double x, char out[BASE_DOUBLE_TEXT]);
 /* A JSON real, or null when x is NaN or infinite. New reference. */
 json_t *base_json_number(double x);
 /* A string from bytes that may not be valid UTF-8: bad bytes become U+FFFD. New reference. */

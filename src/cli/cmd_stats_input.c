@@ -6,6 +6,7 @@
  * several with blanks or commas between them, which are columns 1, 2, ... Standard input is kept in
  * memory first, so that it can be looked at twice. */
 #include "cli/cmd_stats.h"
+#include "base/json.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -236,7 +237,7 @@ static const char *cell_text(const struct cells *c, const char *title, char scra
     if (json_is_integer(v))
         snprintf(scratch, 64, "%lld", (long long)json_integer_value(v));
     else if (json_is_real(v))
-        snprintf(scratch, 64, "%.17g", json_real_value(v));
+        base_double_text(json_real_value(v), scratch);
     else
         return v && !json_is_null(v) ? "a list or object" : NULL;
     return scratch;

@@ -1,5 +1,6 @@
 /* Values out of rows by name, path or pattern: see fields.h. */
 #include "eval/fields.h"
+#include "base/json.h"
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -56,7 +57,8 @@ int eval_field_text(const json_t *row, const char *name, const char *where, char
     } else if (json_is_integer(v)) {
         *text = base_format("%lld", (long long)json_integer_value(v));
     } else if (json_is_real(v)) {
-        *text = base_format("%.17g", json_real_value(v));
+        char digits[BASE_DOUBLE_TEXT];
+        *text = base_strdup(base_double_text(json_real_value(v), digits));
     } else if (json_is_boolean(v)) {
         *text = base_strdup(json_is_true(v) ? "true" : "false");
     } else {

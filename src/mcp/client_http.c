@@ -280,7 +280,7 @@ static int flow_start(struct mcp_client *c, struct web *w, struct flow *f, const
     f->headed = f->streaming = f->done = f->got = false;
     f->error = 0;
     *f->type = *f->session = *f->location = *f->curl_error = 0;
-    f->post = message ? json_dumps(message, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    f->post = message ? base_json_compact(message) : NULL;
     int rc = !f->inbox || (message && !f->post) ? BASE_E_MEMORY : headers_make(c, w, f, message);
     CURL *e = rc ? NULL : curl.easy_init();
     if (!rc && !e)

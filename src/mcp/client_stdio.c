@@ -212,7 +212,7 @@ static int next_line(struct line *l, json_t **out)
 static int send_text(struct mcp_client *c, struct line *l, const json_t *message, double until,
                      struct mcp_exchange *x)
 {
-    char *text = json_dumps(message, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    char *text = base_json_compact(message);
     if (!text)
         return BASE_E_MEMORY;
     size_t n = strlen(text);

@@ -8,6 +8,7 @@
  * The order of a modern request's checks: one JSON object; params._meta (-32602); the fields
  * MCP-Protocol-Version, Mcp-Method, Mcp-Name and Mcp-Param-* against the body (-32020); and then
  * what the protocol itself checks: version, method, capability. */
+#include "base/json.h"
 #include "base/memory.h"
 #include "mcp/http.h"
 #include <stdio.h>
@@ -28,7 +29,7 @@ static bool is_legacy(const char *version)
 
 static char *dump(const json_t *message)
 {
-    return json_dumps(message, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    return base_json_compact(message);
 }
 
 /* An event of a stream without a session. Locked. */

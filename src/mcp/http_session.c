@@ -6,6 +6,7 @@
  * goes first, and whoever asks for more than is left is told so instead of losing messages in
  * silence. A session without requests or streams for `idle` seconds ends; where there is no room
  * for a new one, the one that has been idle for longest goes, if it was for a minute. */
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "mcp/http.h"
@@ -307,7 +308,7 @@ int http_record_say(struct http_session *s, struct http_record *r, const char *j
 void http_session_hear(void *session, const json_t *message)
 {
     struct http_session *s = session;
-    char *json = json_dumps(message, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    char *json = base_json_compact(message);
     if (!json)
         return;
     pthread_mutex_lock(&s->h->lock);

@@ -3,6 +3,7 @@
  * The main thread reads. What it can act on at once (answers to what was asked, cancellations,
  * pings) it does; the rest waits in a queue for the one worker, which answers in order. At the end
  * of input what has come is still answered, unless nobody reads the answers. */
+#include "base/json.h"
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "mcp/protocol.h"
@@ -36,7 +37,7 @@ struct stdio {
 
 static int send_line(struct stdio *s, const json_t *message)
 {
-    char *text = json_dumps(message, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    char *text = base_json_compact(message);
     if (!text)
         return BASE_E_MEMORY;
     size_t n = strlen(text);

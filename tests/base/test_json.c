@@ -25,7 +25,8 @@ static void values_survive(void **state)
         "{\"b\": 1, \"a\": [true, false, null, \"x\\ny\"]}",
         "9223372036854775807",
         "-9223372036854775808",
-        "0.10000000000000001",
+        "0.1",
+        "6.7",
         "1.7976931348623157e308",
         "\"a\\u0000b\"",
         "\"\u00e9\U0001F600\"",
@@ -39,6 +40,121 @@ static void values_survive(void **state)
         base_free(text);
         json_decref(v);
     }
+}
+
+/* The double's text in JSON, which reads back to it and has no digit too many. */
+static void check_double(double x)
+{
+    json_t *v = json_real(x), *again = NULL;
+    char *text = base_json_dump(v, false), shorter[40];
+    if (!text || parse(&again, text) || !json_is_real(again))
+        fail_msg("%a: %s", x, text ? text : "NULL");
+    double y = json_real_value(again);
+    if (memcmp(&x, &y, sizeof x) != 0)
+        fail_msg("%a became %s, which is %a", x, text, y);
+    int digits = 0, zeros = 0;
+    for (const char *s = text; *s && *s != 'e'; s++) {
+        if (*s == '0' && digits)
+            zeros++;
+        else if (*s >= '1' && *s <= '9')
+            digits += zeros + 1, zeros = 0;
+    }
+    if (digits > 1 && (x != floor(x) || fabs(x) >= 1e17)) { /* whole numbers show all of theirs */
+        snprintf(shorter, sizeof shorter, "%.*e", digits - 2, x);
+        if (strtod(shorter, NULL) == x)
+            fail_msg("%s could be %s", text, shorter);
+    }
+    base_free(text);
+    json_decref(v);
+    json_decref(again);
+}
+
+static void doubles_are_short(void **state)
+{
+    (void)state;
+    static const struct {
+        double x;
+        const char *text;
+    } known[] = {
+        { 42, "42.0" },
+        { -0.0, "-0.0" },
+        { 0, "0.0" },
+        { 0.1, "0.1" },
+        { 6.7, "6.7" },
+        { 0.1 + 0.2, "0.30000000000000004" },
+        { 1.0 / 3, "0.3333333333333333" },
+        { 2.0 / 3, "0.6666666666666666" },
+        { 1e15, "1000000000000000.0" },
+        { 9007199254740993.0, "9007199254740992.0" },
+        { 1e17, "1e17" },
+        { 1e22, "1e22" },
+        { 1e23, "1e23" },
+        { -1.5e300, "-1.5e300" },
+        { 0.0001, "0.0001" },
+        { 0.00001, "1e-5" },
+        { 1e-21, "1e-21" },
+        { 5e-324, "5e-324" },
+        { 2.2250738585072014e-308, "2.2250738585072014e-308" },
+        { 1.7976931348623157e308, "1.7976931348623157e308" },
+        { 123456.789, "123456.789" },
+        { 1234567890123456.5, "1234567890123456.5" },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        json_t *v = json_real(known[i].x);
+        char *text = base_json_dump(v, false);
+        assert_string_equal(text, known[i].text);
+        base_free(text);
+        json_decref(v);
+        check_double(known[i].x);
+    }
+    for (int e = -1074; e < 1024; e++) { /* where the neighbours lie unevenly */
+        check_double(ldexp(1, e));
+        check_double(nextafter(ldexp(1, e), 0));
+        check_double(-nextafter(ldexp(1, e), INFINITY));
+    }
+    uint64_t seed = 88172645463325252u; /* Marsaglia's xorshift: any bits are a double */
+    for (int i = 0; i < 200000; i++) {
+        double x;
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        memcpy(&x, &seed, sizeof x);
+        if (isfinite(x))
+            check_double(x);
+        check_double((double)(seed % 1000000) / 1000); /* what people write */
+    }
+    char out[BASE_DOUBLE_TEXT];
+    assert_string_equal(base_double_text(42, out), "42");
+    assert_string_equal(base_double_text(1e22, out), "1e+22");
+}
+
+/* All but doubles is as jansson prints it. */
+static void text_is_as_janssons(void **state)
+{
+    (void)state;
+    char all[128];
+    for (int i = 0; i < 127; i++)
+        all[i] = (char)(i + 1);
+    all[127] = 0;
+    json_t *v =
+        json_pack("{s:[], s:{}, s:[i, [I, {s:n}]], s:s, s:[b, b, n, {}], s:s}", "empty", "none",
+                  "nested", 1, (json_int_t)INT64_MIN, "x", all, "\u00e9\t", "last", 1, 0, all, "");
+    static const size_t flags[] = { JSON_ENCODE_ANY, JSON_ENCODE_ANY | JSON_INDENT(2),
+                                    JSON_ENCODE_ANY | JSON_COMPACT };
+    for (int i = 0; i < 3; i++) {
+        char *expected = json_dumps(v, flags[i]);
+        char *text = i == 2 ? base_json_compact(v) : base_json_dump(v, i == 1);
+        assert_string_equal(text, expected);
+        base_free(text);
+        base_free(expected);
+    }
+    json_decref(v);
+    v = json_stringn_nocheck("a\xff", 2);
+    char *text = base_json_dump(v, false);
+    assert_string_equal(text, "\"a\uFFFD\"");
+    base_free(text);
+    json_decref(v);
+    assert_null(base_json_dump(NULL, false));
 }
 
 static void refusals_say_where(void **state)
@@ -320,6 +436,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_survive),
+        cmocka_unit_test(doubles_are_short),
+        cmocka_unit_test(text_is_as_janssons),
         cmocka_unit_test(refusals_say_where),
         cmocka_unit_test(numbers_and_text),
         cmocka_unit_test(look_ups),
