@@ -46,7 +46,7 @@ const struct cli_command cli_command_mcp_prompt = {
     .summary = "Have an MCP server fill in one of its prompts",
     .details = CLI_MCP_DETAILS "--args gives the prompt's arguments, an object of strings.\n\n"
                                "  assay mcp prompt --command 'assay mcp serve --stdio' cloze "
-                               "--args '{\"text\": \"Paris is in\"}'",
+                               "--args '{\"task\": \"facts\"}'",
     .run = run_prompt,
 };
 
@@ -73,6 +73,16 @@ static int append_section(struct base_buffer *b, const char *title, const char *
         what = what ? what : strcmp(name, "name") != 0 ? text_at(one, "name") : "";
         struct base_buffer shown = { 0 };
         cli_append_visible(&shown, called ? called : "?", strlen(called ? called : "?"), 48);
+        const json_t *argument; /* of a prompt */
+        size_t k;
+        json_array_foreach(json_object_get(one, "arguments"), k, argument)
+        {
+            const char *word = text_at(argument, "name");
+            bool required = json_is_true(json_object_get(argument, "required"));
+            base_buffer_puts(&shown, required ? " " : " [");
+            cli_append_visible(&shown, word ? word : "?", word ? strlen(word) : 1, 20);
+            base_buffer_puts(&shown, required ? "" : "]");
+        }
         cli_table_add(&t, "%s", shown.data ? shown.data : "");
         base_buffer_clear(&shown);
         cli_append_visible(&shown, what ? what : "", what ? strlen(what) : 0, 0);

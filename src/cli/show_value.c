@@ -45,7 +45,7 @@ static int append_plain(struct base_buffer *b, const json_t *v, int columns)
     if (json_is_string(v))
         return cli_append_visible(b, json_string_value(v), json_string_length(v), columns);
     char *text =
-        json_is_real(v) ? base_format("%.10g", json_real_value(v)) : base_json_dump(v, false);
+        json_is_real(v) ? base_format("%.15g", json_real_value(v)) : base_json_dump(v, false);
     int rc = text ? cli_append_visible(b, text, strlen(text), columns) : BASE_E_MEMORY;
     base_free(text);
     return rc;
