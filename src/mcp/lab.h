@@ -58,6 +58,13 @@ int mcp_lab_page(const struct lab_values *v, uint64_t most, uint64_t *from, uint
 
 /* ---- a lab ---- */
 
+/* Why a server could not be asked, and when: it is not tried again for a moment, so that one that
+ * is gone does not hold up every list. */
+struct lab_failure {
+    int code; /* 0 = it could */
+    double at;
+    char why[400];
+};
 struct lab_database {
     char *name;  /* in addresses: the file's, or the database's */
     char *where; /* path, or postgresql:// address */
@@ -66,7 +73,8 @@ struct lab_database {
     pthread_mutex_t lock;
     json_t *tables; /* what describe_database gave, at that stamp */
     uint64_t stamp;
-    double at; /* when */
+    double at;                  /* when */
+    struct lab_failure failure; /* PostgreSQL */
 };
 struct lab_endpoint {
     char *name, *url;
@@ -93,6 +101,7 @@ struct mcp_lab {
     pthread_mutex_t runs_lock;
     json_t *runs; /* the store's newest runs, at that stamp or time */
     uint64_t runs_in_all;
+    struct lab_failure runs_failure; /* of a store that is no file */
     uint64_t runs_stamp;
     double runs_at;
 };
@@ -131,6 +140,10 @@ struct lab_job {
 /* The worker's answer in *out (appended). An error is one line that begins with name. */
 int mcp_lab_work(struct mcp_lab *l, const char *name, const struct lab_job *job,
                  struct base_buffer *out);
+/* Keeps the present error (code 0: there is none), and says it again within a few seconds; 0 later.
+ */
+int mcp_lab_failure_keep(struct lab_failure *f, int code);
+int mcp_lab_failure_again(const struct lab_failure *f);
 /* value (taken over; NULL = memory is out) as compact JSON, appended. */
 int mcp_lab_put(struct base_buffer *out, json_t *value);
 /* The same for people and models to look at: 15 digits, so that 0.1 stays short. */

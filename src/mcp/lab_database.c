@@ -190,18 +190,22 @@ static uint64_t file_stamp(const struct lab_database *d)
     return stamp;
 }
 
-/* The tables, as describe_database tells them; a new reference. */
-static int tables_of(struct mcp_lab *l, struct lab_database *d, json_t **out)
+/* The tables, as describe_database tells them; a new reference. now: not those that were kept. */
+static int tables_of(struct mcp_lab *l, struct lab_database *d, bool now, json_t **out)
 {
     int rc = 0;
     pthread_mutex_lock(&d->lock);
     uint64_t stamp = d->postgres ? 0 : file_stamp(d);
-    bool fresh =
-        d->tables && (d->postgres ? base_clock() - d->at < TABLES_SECONDS : stamp == d->stamp);
+    double kept = now ? 1 : TABLES_SECONDS; /* seconds */
+    bool fresh = d->tables && (d->postgres ? base_clock() - d->at < kept : stamp == d->stamp);
     if (!fresh) {
         const struct reading r = { .d = d };
         json_t *tables = NULL;
-        rc = work(l, &r, d->postgres ? run_postgres : run_tables, &tables);
+        rc = mcp_lab_failure_again(&d->failure);
+        if (!rc) {
+            rc = work(l, &r, d->postgres ? run_postgres : run_tables, &tables);
+            mcp_lab_failure_keep(&d->failure, d->postgres ? rc : 0);
+        }
         if (!rc) {
             json_decref(d->tables);
             d->tables = tables;
@@ -226,15 +230,18 @@ static int find(struct mcp_lab *l, const struct lab_values *v, struct lab_databa
             *d = &l->database[i];
     if (!*d)
         return MCP_NOT_MINE;
-    json_t *tables, *one;
-    size_t i;
-    int rc = tables_of(l, *d, &tables);
-    json_array_foreach(json_object_get(tables, "tables"), i, one)
-    {
-        if (!*table && strcmp(json_string_value(json_object_get(one, "name")), name) == 0)
-            *table = json_incref(one);
+    int rc = 0;
+    for (int attempt = 0; attempt < 2 && !rc && !*table; attempt++) { /* it may be new */
+        json_t *tables, *one;
+        size_t i;
+        rc = tables_of(l, *d, attempt == 1, &tables);
+        json_array_foreach(json_object_get(tables, "tables"), i, one)
+        {
+            if (!*table && strcmp(json_string_value(json_object_get(one, "name")), name) == 0)
+                *table = json_incref(one);
+        }
+        json_decref(tables);
     }
-    json_decref(tables);
     return rc ? rc : *table ? 0 : MCP_NOT_MINE;
 }
 
@@ -311,7 +318,7 @@ static int each(struct mcp_lab *l,
     for (size_t i = 0; i < l->databases && !rc; i++) {
         json_t *tables = NULL, *one;
         size_t k;
-        rc = tables_of(l, &l->database[i], &tables);
+        rc = tables_of(l, &l->database[i], false, &tables);
         if (rc && rc != BASE_E_MEMORY && rc != BASE_E_INTERRUPTED) {
             rc = 0;
             if (failed && json_array_append_new(failed, json_pack("{s:s, s:s}", "database",
@@ -394,7 +401,7 @@ int mcp_lab_table_names(struct mcp_lab *l, const char *database, json_t *names)
         size_t k;
         if (database && strcmp(database, l->database[i].name) != 0)
             continue;
-        if ((rc = tables_of(l, &l->database[i], &tables)) != 0)
+        if ((rc = tables_of(l, &l->database[i], false, &tables)) != 0)
             break;
         json_array_foreach(json_object_get(tables, "tables"), k, one)
         {

@@ -250,7 +250,11 @@ static int runs_of(struct mcp_lab *l, json_t **out, uint64_t *in_all)
         const struct asking a = { .l = l };
         struct base_buffer text = { 0 };
         json_t *answer = NULL;
-        rc = work(l, &a, run_list, &text);
+        rc = mcp_lab_failure_again(&l->runs_failure);
+        if (!rc) {
+            rc = work(l, &a, run_list, &text);
+            mcp_lab_failure_keep(&l->runs_failure, stamp ? 0 : rc);
+        }
         if (!rc)
             rc = base_json_parse_wire(&answer, text.data, text.length, 0, "the store");
         base_buffer_free(&text);

@@ -4,14 +4,16 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/progress.h"
 #include "mcp/lab.h"
 #include "base/text.h"
 #include <stdlib.h>
 #include <string.h>
 #include <stdio.h>
 
-#define CUT_BYTES   300 /* of a cell among the first rows */
-#define FIRST_BYTES ((size_t)32 << 10)
+#define CUT_BYTES       300 /* of a cell among the first rows */
+#define FIRST_BYTES     ((size_t)32 << 10)
+#define FAILURE_SECONDS 10
 
 /* A failure's code goes with its message, as "CODE: message". */
 static int run_coded(void *context, struct base_buffer *out)
@@ -71,6 +73,20 @@ int mcp_lab_work(struct mcp_lab *l, const char *name, const struct lab_job *job,
     }
     base_buffer_free(&ended.answer);
     return rc;
+}
+
+int mcp_lab_failure_keep(struct lab_failure *f, int code)
+{
+    f->code = code;
+    f->at = base_clock();
+    snprintf(f->why, sizeof f->why, "%s", code ? base_error_message() : "");
+    return code;
+}
+
+int mcp_lab_failure_again(const struct lab_failure *f)
+{
+    return f->code && base_clock() - f->at < FAILURE_SECONDS ? base_error_set(f->code, "%s", f->why)
+                                                             : 0;
 }
 
 int mcp_lab_put(struct base_buffer *out, json_t *value)

@@ -105,6 +105,12 @@ static void tables_are_offered(void **state)
     lab_refuses(l, "assay://tables/postgres/pg_catalog.pg_authid", MCP_NOT_MINE, "");
     lab_refuses(l, "assay://tables/postgres/people%3B%20DROP%20TABLE%20people", MCP_NOT_MINE, "");
 
+    do_sql("CREATE TABLE fresh(a int)"); /* is found although the list was kept */
+    nanosleep(&(struct timespec){ .tv_sec = 1, .tv_nsec = 50000000 }, NULL);
+    o = lab_json(l, "assay://tables/postgres/fresh");
+    assert_int_equal(json_array_size(lab_at(o, "first")), 0);
+    json_decref(o);
+
     uint64_t stamp = lab_stamp(l, "assay://tables/postgres/people");
     assert_int_equal(stamp, lab_stamp(l, "assay://tables/postgres/people"));
     do_sql("UPDATE people SET name = 'changed' WHERE id = 7");
