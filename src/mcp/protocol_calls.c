@@ -88,11 +88,12 @@ void mcp_log(struct mcp_request *r, enum mcp_level level, const char *logger, js
     json_decref(data);
 }
 
-/* How a call has gone: every one at "info", one that was kept from its result as a warning. */
+/* How a call has gone: every one at "info", one that was kept from its result as a warning. Of one
+ * that was cancelled nobody wants to hear any more. */
 static void log_call(struct mcp_request *r, const char *name, const struct agent_result *result)
 {
     enum mcp_level level = result->outcome == AGENT_OK ? MCP_INFO : MCP_WARNING;
-    if (level >= r->level)
+    if (level >= r->level && result->outcome != AGENT_CANCELLED)
         mcp_log(r, level, "tools",
                 json_pack("{s:s, s:s, s:o, s:s*}", "tool", name, "outcome",
                           agent_outcome_name(result->outcome), "seconds",

@@ -14,8 +14,9 @@
 #include <string.h>
 #include <time.h>
 
-#define URIS_MOST   1000 /* of one session or subscription */
-#define QUEUED_MOST 1000
+#define URIS_MOST          1000 /* of one session or subscription */
+#define SUBSCRIPTIONS_MOST 100  /* of one session */
+#define QUEUED_MOST        1000
 
 struct mcp_subscription {
     struct mcp_subscription *next;
@@ -368,6 +369,13 @@ int mcp_listen(struct mcp_request *r)
         return mcp_refuse(r, MCP_INVALID_PARAMS, "params.notifications: expected an object");
     if (!r->peer->send)
         return mcp_refuse(r, MCP_INVALID_REQUEST, "nothing can be sent here");
+    size_t before = 0;
+    pthread_mutex_lock(&server->lock);
+    for (const struct mcp_subscription *one = server->subscriptions; one; one = one->next)
+        before += one->session == r->s;
+    pthread_mutex_unlock(&server->lock);
+    if (before >= SUBSCRIPTIONS_MOST)
+        return mcp_refuse(r, MCP_INVALID_REQUEST, "more than %d subscriptions", SUBSCRIPTIONS_MOST);
     struct mcp_subscription *sub = base_alloc_zero(1, sizeof *sub);
     if (!sub)
         return BASE_E_MEMORY;

@@ -288,8 +288,12 @@ static void subscriptions_that_last(void **state)
     size_t heard = json_array_size(g.heard);
     json_decref(ground_result(&g, true, "tools/call", "\"name\":\"test_trigger_tool_change\""));
     assert_int_equal(json_array_size(g.heard), heard);
-    assert_null(ground_request(&g, true, "subscriptions/listen",
-                               "\"notifications\":{\"toolsListChanged\":true}", NULL));
+    for (int i = 0; i < 100; i++)
+        assert_null(ground_request(&g, true, "subscriptions/listen",
+                                   "\"notifications\":{\"toolsListChanged\":true}", NULL));
+    assert_int_equal(ground_error(&g, true, "subscriptions/listen",
+                                  "\"notifications\":{\"toolsListChanged\":true}", NULL),
+                     -32600);
     mcp_session_free(g.session);
     g.session = NULL;
     json_t *end = json_array_get(g.heard, json_array_size(g.heard) - 1);
