@@ -17,7 +17,8 @@ agent_tool_fn lab_describe_table, lab_sample_table, lab_summarize_dataset, lab_r
 
 /* ---- arguments (valid by the tool's schema) ---- */
 
-/* BASE_E_ARGUMENT when a string holds a NUL, which C would end it at. */
+/* BASE_E_ARGUMENT when a string holds a NUL, which C would end it at. The first thing a tool calls:
+ * it clears the message that lab_give looks at. */
 int lab_check(const json_t *arguments);
 /* Whether all of names [n] that `required` has a bit for are there, and none that neither it nor
  * `allowed` has: what is not used is refused by name. */
@@ -47,7 +48,7 @@ json_t *lab_interval(struct stats_interval i);
 void lab_add(json_t *o, const char *key, json_t *item);
 void lab_say(json_t *o, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* *out = value, or BASE_E_MEMORY. */
+/* *out = value, or BASE_E_MEMORY: when it is NULL, or memory ran out while it was made. */
 int lab_give(json_t *value, json_t **out);
 /* For on_progress of the sampling room. */
 void lab_progress(void *context, uint64_t done, uint64_t total);

@@ -13,7 +13,7 @@
 
 /* ---- arguments ---- */
 
-int lab_check(const json_t *v)
+static int check_strings(const json_t *v)
 {
     const char *key;
     json_t *item;
@@ -23,10 +23,16 @@ int lab_check(const json_t *v)
         return base_error_set(BASE_E_ARGUMENT, "\"%.60s\": a NUL inside an argument",
                               json_string_value(v));
     if (json_is_array(v))
-        json_array_foreach((json_t *)(uintptr_t)v, i, item) rc = rc ? rc : lab_check(item);
+        json_array_foreach((json_t *)(uintptr_t)v, i, item) rc = rc ? rc : check_strings(item);
     if (json_is_object(v))
-        json_object_foreach((json_t *)(uintptr_t)v, key, item) rc = rc ? rc : lab_check(item);
+        json_object_foreach((json_t *)(uintptr_t)v, key, item) rc = rc ? rc : check_strings(item);
     return rc;
+}
+
+int lab_check(const json_t *arguments)
+{
+    base_error_set(0, "%s", "");
+    return check_strings(arguments);
 }
 
 int lab_uses(const char *what, const json_t *arguments, const char *const *names, int n,
@@ -175,8 +181,14 @@ void lab_say(json_t *o, const char *key, const char *format, ...)
 
 int lab_give(json_t *value, json_t **out)
 {
-    *out = value;
-    return value ? 0 : base_error_set(BASE_E_MEMORY, "out of memory for the result");
+    /* A value is put together by many calls that say nothing when memory is out: what they leave
+     * out must not go unsaid, and the thread's message tells that something was. */
+    bool whole = value && strncmp(base_error_message(), "out of memory", 13) != 0;
+    *out = whole ? value : NULL;
+    if (whole)
+        return 0;
+    json_decref(value);
+    return base_error_set(BASE_E_MEMORY, "out of memory for the result");
 }
 
 void lab_progress(void *context, uint64_t done, uint64_t total)

@@ -283,7 +283,9 @@ int lab_statistics(const struct agent_tool *tool, const json_t *arguments, json_
     struct work w = { .arguments = arguments, .level = lab_number(arguments, "level", 0.95) };
     while (strcmp(k->name, name) != 0)
         k++; /* the schema has no other */
-    int rc = lab_uses(name, arguments, argument_names, ARGUMENTS, k->required, k->allowed);
+    int rc = lab_check(arguments);
+    if (!rc)
+        rc = lab_uses(name, arguments, argument_names, ARGUMENTS, k->required, k->allowed);
     if (!rc)
         rc = lab_numbers(arguments, "values", &w.x, &w.n);
     if (!rc)

@@ -46,6 +46,14 @@ static struct agent_result ask_on(const struct agent_lab_options *options, const
     return r;
 }
 
+static json_t *json(const char *text)
+{
+    json_t *value = NULL;
+    if (base_json_parse_wire(&value, text, strlen(text), 0, "t"))
+        fail_msg("%s", base_error_message());
+    return value;
+}
+
 static json_t *answer(const char *tool, const char *arguments)
 {
     const struct agent_lab_options o = { .data = folder };
@@ -126,8 +134,8 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    const char *const names[] = { "small.csv", "hostile.csv", "out.csv",   "pipe.csv",
-                                  "long.csv",  "odd.jsonl",   "other.tsv", "wide.csv" };
+    const char *const names[] = { "small.csv", "hostile.csv", "out.csv",  "pipe.csv", "long.csv",
+                                  "odd.jsonl", "other.tsv",   "wide.csv", "tiny.csv" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = base_path_join(folder, names[i]);
         unlink(path);
@@ -755,6 +763,61 @@ static void models(void **state)
     json_decref(arguments);
 }
 
+/* Every allocation fails in turn: an error or the whole answer, never a part of it, and no leak. */
+static void failing_allocations(void **state)
+{
+    (void)state;
+    struct agent_tools *tools = NULL;
+    const struct agent_lab_options o = { .data = folder };
+    static const char *const calls[][2] = {
+        { "describe_table", "{\"file\": \"tiny.csv\", \"where\": \"y > 0\"}" },
+        { "summarize_dataset", "{\"file\": \"tiny.csv\", \"by\": \"g\"}" },
+        { "sample_table", "{\"file\": \"tiny.csv\", \"n\": 2, \"method\": \"stratified\", "
+                          "\"by\": [\"g\"], \"seed\": 1}" },
+        { "run_analysis", "{\"file\": \"tiny.csv\", \"analysis\": \"linear_regression\", "
+                          "\"response\": \"y\", \"predictors\": [\"x\", \"g\"], \"cluster\": "
+                          "\"c\", \"where\": \"y > 0\"}" },
+        { "run_analysis", "{\"file\": \"tiny.csv\", \"analysis\": \"anova\", \"response\": "
+                          "\"y\", \"group\": \"g\"}" },
+        { "run_analysis", "{\"file\": \"tiny.csv\", \"analysis\": \"fisher_exact\", \"x\": "
+                          "\"c\", \"y\": \"g\", \"where\": \"c < 3\"}" },
+        { "statistics", "{\"operation\": \"mann_whitney\", \"values\": [1, 2, 4], \"other\": "
+                        "[3, 5]}" },
+    };
+    put("tiny.csv", "y,x,g,c\n1,1,a,1\n2,2,b,2\n4,3,a,1\n6,5,b,2\n7,4,a,3\nNA,7,b,3\n9,7,b,3\n");
+    assert_int_equal(agent_tools_make(&tools), 0);
+    assert_int_equal(agent_tools_add_lab(tools, &o), 0);
+    int threads = base_threads();
+    base_threads_set(1);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        const struct agent_tool *t = agent_tools_find(tools, calls[i][0]);
+        json_t *arguments = json(calls[i][1]), *whole = NULL, *v = NULL;
+        if (t->run(t, arguments, &whole))
+            fail_msg("%s: %s", calls[i][1], base_error_message());
+        long live = base_alloc_live();
+        for (long n = 1; !v; n++) {
+            base_alloc_fail_after(n);
+            int rc = t->run(t, arguments, &v);
+            base_alloc_fail_after(0);
+            if (rc) {
+                assert_null(v);
+                if (!strstr(base_error_message(), "memory"))
+                    fail_msg("%s: the %ldth allocation: %s", calls[i][0], n, base_error_message());
+                assert_int_equal(base_alloc_live(), live);
+            } else if (!json_equal(v, whole)) {
+                fail_msg("%s: the %ldth allocation failed, and a part of the answer was given",
+                         calls[i][0], n);
+            }
+            assert_true(n < 20000);
+        }
+        json_decref(v);
+        json_decref(whole);
+        json_decref(arguments);
+    }
+    base_threads_set(threads);
+    agent_tools_free(tools);
+}
+
 /* Every definition is a schema, and can be given to an API. */
 static void definitions(void **state)
 {
@@ -791,7 +854,7 @@ int main(void)
         cmocka_unit_test(samples),          cmocka_unit_test(numbers),
         cmocka_unit_test(no_answers),       cmocka_unit_test(hostile),
         cmocka_unit_test(limits),           cmocka_unit_test(models),
-        cmocka_unit_test(definitions),
+        cmocka_unit_test(definitions),      cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
