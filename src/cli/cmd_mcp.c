@@ -141,7 +141,7 @@ static int run_list(int argc, char **argv)
         const char *name = text_at(info, "name"), *version = text_at(info, "version");
         rc = base_buffer_printf(&b, "  server ");
         rc = rc ? rc : cli_append_visible(&b, name ? name : "?", strlen(name ? name : "?"), 40);
-        rc = rc ? rc : base_buffer_puts(&b, " ");
+        rc = rc || !version || !*version ? rc : base_buffer_puts(&b, " ");
         rc = rc ? rc
                 : cli_append_visible(&b, version ? version : "", version ? strlen(version) : 0, 20);
         rc = rc ? rc : base_buffer_printf(&b, ", protocol %s\n", mcp_client_version(m.client));
@@ -251,6 +251,7 @@ static int run_call(int argc, char **argv)
         code = cli_print_text(self, &b, rc);
     }
     if (failed && !code) {
+        fflush(stdout); /* what it says stands before */
         base_error_set(BASE_E_ARGUMENT, "%.100s: the tool says that it failed", argv[1]);
         code = cli_fail(self);
     }

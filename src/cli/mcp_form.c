@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <termios.h>
 #include <unistd.h>
 
 static void say(const char *text, int columns)
@@ -246,6 +247,7 @@ int cli_form_answer(const json_t *params, const char *server, const char *answer
     fputs(" asks:\n  ", stderr);
     say(message, 0);
     fputs("\nAnswer? [y]es, [n]o, [c]ancel > ", stderr);
+    tcflush(STDIN_FILENO, TCIFLUSH); /* what was typed before does not answer it */
     bool there = read_line(&line, &room);
     char first = there && line[0] ? line[0] : 'c';
     free(line);
