@@ -323,6 +323,10 @@ static int say_design(struct sampling_survey *s, const struct stats_survey_desig
             s->totals[i].name);
     if (d->lonely != STATS_LONELY_FAIL)
         SAY("; single units: %s", stats_lonely_names[d->lonely]);
+    if (s->unknown)
+        SAY("; NO PROBABILITY SAMPLE (_pi is empty): errors and intervals take its rows for drawn "
+            "at "
+            "random, which they were not");
 #undef SAY
     s->text = base_buffer_take(&b);
     return s->text ? rc : BASE_E_MEMORY;
@@ -354,6 +358,7 @@ int sampling_survey_build(struct sampling_survey *s, const struct sampling_desig
     if (n == 0)
         return base_error_set(BASE_E_FORMAT, "the sample has no rows");
     if (s->automatic) {
+        s->unknown = s->pi != SAMPLING_NONE && c[s->pi].missing == n;
         drop_empty(s, &s->weight);
         drop_empty(s, &s->pi);
         drop_empty(s, &s->stratum[0]);

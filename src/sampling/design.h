@@ -19,6 +19,7 @@ struct sampling_survey {
         fpc[STATS_SURVEY_STAGES]; /* in columns, or SAMPLING_NONE */
     size_t n_psu, n_fpc;
     bool automatic; /* the columns of `assay sample` */
+    bool unknown; /* with a _pi that is empty throughout: quota, convenience, purposive, snowball */
     struct sampling_totals *totals;
     size_t n_totals;
     size_t units, strata;

@@ -129,6 +129,37 @@ static void sampled(void **state)
     test_run_free(&r);
 }
 
+/* Samples without probabilities: their figures carry the word that says so. */
+static void no_probabilities(void **state)
+{
+    (void)state;
+    static char *const designs[][6] = {
+        { "convenience", "-n", "40" },
+        { "quota", "--by", "region", "-n", "10" },
+        { "purposive", "--where", "age > 60" },
+        { "random", "-n", "40" },
+    };
+    for (size_t k = 0; k < 4; k++) {
+        char *argv[12] = { "sample" };
+        for (int i = 0; designs[k][i]; i++)
+            argv[1 + i] = designs[k][i];
+        for (int i = 0; i < 12; i++)
+            if (!argv[i]) {
+                argv[i] = "builtin:survey";
+                break;
+            }
+        struct test_run drawn = run(argv, NULL);
+        assert_int_equal(drawn.rc, 0);
+        struct test_run r =
+            run((char *const[]){ "estimate", "mean", "--var", "hours", "--json", "-", NULL },
+                drawn.out);
+        assert_int_equal(r.rc, 0);
+        assert_int_equal(strstr(r.out, "NO PROBABILITY SAMPLE") != NULL, k < 3);
+        test_run_free(&r);
+        test_run_free(&drawn);
+    }
+}
+
 static void describe(void **state)
 {
     (void)state;
@@ -201,8 +232,10 @@ static void margins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(contract), cmocka_unit_test(estimate_usage),   cmocka_unit_test(sampled),
-        cmocka_unit_test(describe), cmocka_unit_test(describe_threads), cmocka_unit_test(margins),
+        cmocka_unit_test(contract), cmocka_unit_test(estimate_usage),
+        cmocka_unit_test(sampled),  cmocka_unit_test(no_probabilities),
+        cmocka_unit_test(describe), cmocka_unit_test(describe_threads),
+        cmocka_unit_test(margins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
