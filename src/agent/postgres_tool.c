@@ -68,7 +68,8 @@ int agent_postgres_add_database(struct agent_tools *t, const char *address)
         t, &agent_tool_query_sql,
         "Answers one SELECT (PostgreSQL's SQL) on the user's database: at most 1,000 rows. Values "
         "belong into \"parameters\", for $1, $2 ... of the statement. describe_database tells the "
-        "tables. Nothing can be changed, and only functions that compute can be called.",
+        "tables. A numeric too long for a double is told as a string: cast it to float8 for a "
+        "number. Nothing can be changed, and only functions that compute can be called.",
         agent_postgres_tool_open, query_sql, address, address);
     return rc ? rc
               : agent_postgres_tool_add(

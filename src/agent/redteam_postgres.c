@@ -16,6 +16,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define SCHEMA                                                                                     \
+    "assay_redteam" /* left behind by a run that was killed: DROP SCHEMA assay_redteam CASCADE */
+
 struct ground {
     struct agent_redteam *out;
     struct agent_postgres *p; /* that made the ground, and looks at it */
@@ -23,6 +26,7 @@ struct ground {
     char *state; /* as it was */
     struct agent_tools *tools;
     struct agent_gate *gate;
+    bool made; /* the schema */
     int rc;
 };
 
@@ -290,10 +294,11 @@ static void try_values(struct ground *g)
 static int ground_make(struct ground *g, const char *address, const char *documents,
                        struct agent_audit *audit)
 {
-    snprintf(g->schema, sizeof g->schema, "assay_redteam_%ld", (long)getpid());
+    strcpy(g->schema, SCHEMA);
     snprintf(g->file, sizeof g->file, "/tmp/assay-redteam-%ld.txt", (long)getpid());
     char *sql = fill(g, making);
     int rc = sql ? agent_postgres_do(g->p, sql) : BASE_E_MEMORY;
+    g->made = !rc; /* one that was there is not ours to drop */
     base_free(sql);
     for (size_t i = 0; i < sizeof doors / sizeof *doors && !rc; i++) {
         sql = fill(g, doors[i]);
@@ -332,7 +337,7 @@ int agent_redteam_postgres(struct agent_audit *audit, const char *address,
     int rc = agent_postgres_connect(&g.p, address, NULL, true);
     if (rc)
         return rc;
-    if (!(documents = base_format("%s#assay_redteam_%ld.docs", address, (long)getpid())))
+    if (!(documents = base_format("%s#" SCHEMA ".docs", address)))
         rc = BASE_E_MEMORY;
     if (!rc)
         rc = ground_make(&g, address, documents, audit);
@@ -357,7 +362,7 @@ int agent_redteam_postgres(struct agent_audit *audit, const char *address,
         add(&g, tools[i][0], stopped, how);
     }
     char *drop = fill(&g, "DROP SCHEMA IF EXISTS %1$s CASCADE");
-    if (drop && *g.schema)
+    if (drop && g.made)
         agent_postgres_do(g.p, drop);
     base_free(drop);
     agent_gate_free(g.gate);
