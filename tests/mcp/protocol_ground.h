@@ -269,11 +269,11 @@ static inline const json_t *ground_heard(struct ground *g, const char *method, s
     pthread_mutex_unlock(&g->lock);
     return found;
 }
-/* The same, waiting three seconds for it. */
+/* The same, waiting for it. */
 static inline const json_t *ground_wait(struct ground *g, const char *method, size_t i)
 {
     const struct timespec t = { 0, 10000000 };
-    for (int k = 0; k < 300 && !ground_heard(g, method, i); k++)
+    for (int k = 0; k < 3000 && !ground_heard(g, method, i); k++)
         nanosleep(&t, NULL);
     return ground_heard(g, method, i);
 }

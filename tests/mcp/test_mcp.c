@@ -3,7 +3,7 @@
 #include "base/buffer.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "mcp/protocol.h"
+#include "mcp/protocol_private.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -266,8 +266,13 @@ static void results_fit_the_schemas(void **state)
 static void *cancel_soon(void *context)
 {
     struct ground *g = context;
-    struct timespec t = { 0, 200000000 };
-    nanosleep(&t, NULL);
+    const struct timespec t = { 0, 50000000 };
+    for (bool come = false; !come;) { /* not before the request */
+        nanosleep(&t, NULL);
+        pthread_mutex_lock(&g->s->lock);
+        come = g->s->running;
+        pthread_mutex_unlock(&g->s->lock);
+    }
     json_t *message = json_pack("{s:s, s:s, s:{s:i}}", "jsonrpc", "2.0", "method",
                                 "notifications/cancelled", "params", "requestId", 5);
     int taken = mcp_session_take(g->s, message);
