@@ -1,8 +1,8 @@
 #!/bin/bash
 # Runs the public conformance suite (npm @modelcontextprotocol/conformance, needs Node 24) against the
 # program's HTTP server, once for each of the two revisions that have requirements, and prints the suite's
-# summaries as docs/mcp-conformance.md keeps them.
-#   tests/oracle/conformance_server.sh SUITE/dist/index.js [NODE] >docs/mcp-conformance.md
+# summaries as the first part of docs/mcp-conformance.md keeps them (the client's part: conformance_client.sh).
+#   tests/oracle/conformance_server.sh SUITE/dist/index.js [NODE]
 set -u
 suite=${1:?the path of the suite\'s dist/index.js} node=${2:-node}
 root=$(cd "$(dirname "$0")/../.." && pwd)
