@@ -28,6 +28,7 @@
 #define RESUMES_MOST  5 /* in a row that brought nothing */
 #define STANDING_WAIT 0.3
 #define ERROR_PAGE    65536
+#define INBOX_MOST    1000 /* messages that wait: then the stream does, too */
 
 /* The functions of libcurl that are used: the library is loaded with the first client. */
 #define CURL_FUNCTIONS(X)                                                                          \
@@ -36,6 +37,7 @@
     X(easy_setopt)                                                                                 \
     X(easy_getinfo)                                                                                \
     X(easy_strerror)                                                                               \
+    X(easy_pause)                                                                                  \
     X(easy_cleanup)                                                                                \
     X(slist_append)                                                                                \
     X(slist_free_all)                                                                              \
@@ -82,7 +84,7 @@ struct flow {
     struct base_buffer body; /* of an answer that is no stream */
     long status;
     char session[256], type[64], location[200];
-    bool headed, streaming, done, got;
+    bool headed, streaming, done, got, paused;
     CURLcode code;
     int error; /* of a callback's, with its message */
     char problem[256], curl_error[CURL_ERROR_SIZE];
@@ -150,6 +152,10 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
 {
     struct flow *f = context;
     size_t n = size * count;
+    if (f->streaming && json_array_size(f->inbox) >= INBOX_MOST) {
+        f->paused = true; /* curl keeps the bytes until drain */
+        return CURL_WRITEFUNC_PAUSE;
+    }
     if (f->streaming) {
         f->error = mcp_events_feed(&f->events, data, n);
     } else if (f->status >= 400 && f->body.length + n > ERROR_PAGE) {
@@ -277,7 +283,7 @@ static int flow_start(struct mcp_client *c, struct web *w, struct flow *f, const
     mcp_events_restart(&f->events);
     base_buffer_clear(&f->body);
     f->status = 0;
-    f->headed = f->streaming = f->done = f->got = false;
+    f->headed = f->streaming = f->done = f->got = f->paused = false;
     f->error = 0;
     *f->type = *f->session = *f->location = *f->curl_error = 0;
     f->post = message ? base_json_compact(message) : NULL;
@@ -376,6 +382,10 @@ static int drain(struct mcp_client *c, struct mcp_exchange *x, struct flow *f)
     }
     if (f->inbox)
         json_array_clear(f->inbox);
+    if (f->paused && f->easy && !rc) {
+        f->paused = false;
+        curl.easy_pause(f->easy, CURLPAUSE_CONT);
+    }
     return rc;
 }
 
@@ -551,8 +561,10 @@ static int http_exchange(struct mcp_client *c, struct mcp_exchange *x)
             wait = (int)((resume_at - mcp_now()) * 1000) + 1;
         curl.multi_poll(w->multi, NULL, 0, wait, NULL);
     }
-    if (rc == BASE_E_INTERRUPTED || (rc && c->timed_out))
+    if (rc == BASE_E_INTERRUPTED || (rc && c->timed_out)) {
+        flow_stop(w, &f);
         call_off(c, x);
+    }
     if (!rc && first)
         rc = session_keep(w, &f);
     flow_free(w, &f);
