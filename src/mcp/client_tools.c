@@ -301,6 +301,8 @@ int mcp_client_add_tools(struct mcp_client *c, struct agent_tools *t, const char
     struct pins pins = { .fd = -1 };
     char hash[BASE_SHA256_HEX];
     size_t i;
+    if (!json_object_get(c->offers, "tools"))
+        return 0; /* it claims none */
     int rc = mcp_client_list(c, "tools", &tools);
     if (!rc)
         rc = pins_open(&pins, path, c->name);

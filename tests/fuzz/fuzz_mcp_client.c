@@ -98,6 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     c->line = &in;
     c->name = base_strdup("fuzz");
     c->can = json_pack("{s:{}, s:{}, s:{}}", "elicitation", "sampling", "roots");
+    c->offers = json_pack("{s:{}}", "tools");
     c->o.timeout = 5;
     c->o.asked = accept_all;
     c->o.told = told;

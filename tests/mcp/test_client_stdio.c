@@ -239,6 +239,39 @@ static void both_talk(void **state)
     mcp_client_close(c);
 }
 
+/* Several threads share a client: their requests take turns, and each gets its own answer. */
+static void *ask_often(void *context)
+{
+    struct mcp_client *c = context;
+    for (int i = 0; i < 50; i++) {
+        json_t *result = NULL;
+        char mark[40];
+        snprintf(mark, sizeof mark, "m%lx-%d", (unsigned long)pthread_self(), i);
+        if (call(c, mark, &result) ||
+            strcmp(json_string_value(json_object_get(result, "was")), mark) != 0)
+            return context;
+        json_decref(result);
+    }
+    return NULL;
+}
+static void threads(void **state)
+{
+    (void)state;
+    struct mcp_client *c = start(
+        SCRIPT_SERVER("*tools/call*) n=${line#*'\"name\":\"'}; answer \"{\\\"was\\\":\\\"${n%%"
+                      "\\\"*}\\\"}\";;"),
+        10);
+    pthread_t t[4];
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&t[i], NULL, ask_often, c), 0);
+    for (int i = 0; i < 4; i++) {
+        void *failed = NULL;
+        pthread_join(t[i], &failed);
+        assert_null(failed);
+    }
+    mcp_client_close(c);
+}
+
 /* ---- what is left behind ---- */
 
 static bool alive(pid_t pid)
@@ -333,7 +366,8 @@ int main(void)
         cmocka_unit_test(questions),       cmocka_unit_test(lists),
         cmocka_unit_test(late_answers),    cmocka_unit_test(hard_servers),
         cmocka_unit_test(deaf_server),     cmocka_unit_test(both_talk),
-        cmocka_unit_test(nothing_is_left), cmocka_unit_test(allocations),
+        cmocka_unit_test(nothing_is_left), cmocka_unit_test(threads),
+        cmocka_unit_test(allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
