@@ -380,6 +380,13 @@ static int do_scale_up(struct result *r, const struct arguments *a)
     int rc = want && names && size && m ? 0 : BASE_E_MEMORY;
     for (size_t j = 0; j < k && !rc; j++) {
         rc = parse_known(a->known.at[j], &names[j], &size[j]);
+        for (size_t i = 0; i < j && !rc; i++)
+            if (strcmp(names[i], names[j]) == 0)
+                rc = base_error_set(BASE_E_ARGUMENT, "--known %s is given twice", names[j]);
+        if (!rc && strcmp(names[j], a->hidden) == 0)
+            rc = base_error_set(BASE_E_ARGUMENT,
+                                "--hidden %s is a --known group: its size is wanted, not known",
+                                a->hidden);
         want[j] = (struct data_column_want){ names[j], DATA_NUMBER };
     }
     if (rc)

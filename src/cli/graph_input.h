@@ -26,7 +26,7 @@ struct cli_graph_input {
     {                                                                                              \
         "delimiter", 0, CLI_STRING, &(input).delimiter, "C",                                       \
             "What stands between columns: a character, tab, or space for any blanks (default: by " \
-            "the file's name)."                                                                    \
+            "the file's name, or its first line; standard input: a comma)."                        \
     }
 
 /* Reads the graph at path ("-" is standard input). 0, or the exit code after a message. */

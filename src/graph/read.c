@@ -205,8 +205,11 @@ static int choose_columns(struct list *l, const struct row *first, size_t n)
                               l->path);
     if (n < 2)
         return base_error_set(
-            BASE_E_FORMAT, "%s: has one column, an edge list needs two: choose another delimiter",
-            l->path);
+            BASE_E_FORMAT, "%s: has one column, an edge list needs two: choose another delimiter%s",
+            l->path,
+            !l->options->table.delimiter && strcmp(l->path, "standard input") == 0
+                ? " (--delimiter space, tab, ...): standard input is taken for CSV"
+                : "");
     return 0;
 }
 

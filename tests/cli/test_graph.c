@@ -191,6 +191,16 @@ static void test_estimate(void **state)
     fails(test_assay(NULL, "graph", "estimate", "--scale-up", "tests/graph/data/known.csv",
                      "--population", "1000000", "--known", "nurses", "--hidden", "homeless", NULL),
           1, "COLUMN=SIZE");
+    /* a group that counted twice would halve the size without a word */
+    fails(test_assay(NULL, "graph", "estimate", "--scale-up", "tests/graph/data/known.csv",
+                     "--population", "1000000", "--known", "nurses=8000", "--known", "nurses=8000",
+                     "--hidden", "homeless", NULL),
+          1, "twice");
+    fails(test_assay(NULL, "graph", "estimate", "--scale-up", "tests/graph/data/known.csv",
+                     "--population", "1000000", "--known", "nurses=8000", "--known",
+                     "homeless=8000", "--hidden", "homeless", NULL),
+          1, "wanted, not known");
+    fails(test_assay("a b\nb c\n", "graph", "describe", "-", NULL), 1, "--delimiter space");
 }
 
 int main(void)
