@@ -761,6 +761,33 @@ static void broken_trees(void **state)
     assert_true(names.locks);
     assert_false(names.no_select);
     agent_pg_names_free(&names);
+    /* every allocation that fails is an error, and nothing stays behind */
+    const struct agent_pg_type type = { .kind = AGENT_PG_ARRAY,
+                                        .element = AGENT_PG_TEXT,
+                                        .delimiter = ',' };
+    const char *text = "{{a,\"b c\"},{NULL,\"\\\"\"}}";
+    long live = base_alloc_live();
+    int rc = -1;
+    for (long n = 1; rc && n < 100; n++) {
+        base_alloc_fail_after(n);
+        rc = agent_pg_tree_read(good, strlen(good), &names);
+        base_alloc_fail_after(0);
+        agent_pg_names_free(&names);
+        assert_int_equal(base_alloc_live(), live);
+    }
+    assert_int_equal(rc, 0);
+    json_t *v = NULL;
+    for (long n = 1; !v && n < 100; n++) {
+        base_alloc_fail_after(n);
+        v = agent_pg_value(&type, text, strlen(text));
+        base_alloc_fail_after(0);
+        if (!v)
+            assert_int_equal(base_alloc_live(), live);
+    }
+    char *shown = base_json_dump(v, false);
+    assert_string_equal(shown, "[[\"a\", \"b c\"], [null, \"\\\"\"]]");
+    base_free(shown);
+    json_decref(v);
 }
 
 int main(void)
