@@ -180,9 +180,11 @@ static int run_describe(int argc, char **argv)
     } else {
         const struct agent_capabilities *c = &tool->needs;
         json_t *o = json_pack(
-            "{s:o, s:{s:o, s:o, s:b, s:s?, s:s?, s:i, s:i, s:I, s:I}}", "definition", definition,
-            "capabilities", "read", paths_json(c->read), "write", paths_json(c->write), "network",
-            c->network, "connect", c->connect, "exec", c->exec, "cpu_ms",
+            "{s:o, s:{s:o, s:o, s:b, s:s?, s:s?, s:o, s:b, s:b, s:b, s:i, s:i, s:I, s:I}}",
+            "definition", definition, "capabilities", "read", paths_json(c->read), "write",
+            paths_json(c->write), "network", c->network, "connect", c->connect, "exec", c->exec,
+            "exec_arguments", paths_json(c->exec_arguments), "processes", c->processes, "threads",
+            c->threads, "remote", tool->remote != NULL, "cpu_ms",
             (int)(c->cpu_ms ? c->cpu_ms : 2000), "wall_ms", (int)(c->wall_ms ? c->wall_ms : 10000),
             "memory_bytes", (json_int_t)(c->memory ? c->memory : 256u << 20), "output_bytes",
             (json_int_t)(c->output ? c->output : 1u << 20));
