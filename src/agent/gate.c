@@ -481,6 +481,16 @@ static int check_result(struct step *s)
     return rc;
 }
 
+/* From here on the conversation holds foreign text. */
+static void taint(struct step *s)
+{
+    pthread_mutex_lock(&s->g->lock);
+    struct session *session = session_of(s->g, s->call->session);
+    if (session)
+        session->tainted = true;
+    pthread_mutex_unlock(&s->g->lock);
+}
+
 /* A tool that lives elsewhere is asked from here: there is nothing of it that a worker could hold.
  * Its answer is foreign text of a bounded size, like any other. */
 static int ask_remote(struct step *s, const struct agent_capabilities *needs)
@@ -492,6 +502,7 @@ static int ask_remote(struct step *s, const struct agent_capabilities *needs)
     s->result->seconds = now() - begun;
     if (rc == BASE_E_MEMORY)
         return rc;
+    taint(s); /* what it says of a failure is its own words, too */
     if (rc)
         return stop(s,
                     rc == BASE_E_INTERRUPTED ? AGENT_CANCELLED
