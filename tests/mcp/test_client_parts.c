@@ -247,11 +247,106 @@ static void allocations(void **state)
     json_decref(params);
 }
 
+/* A server in memory: the n-th request gets the n-th answer. */
+struct canned {
+    const char *const *answers;
+    int next;
+};
+static int canned_exchange(struct mcp_client *c, struct mcp_exchange *x)
+{
+    struct canned *k = c->line;
+    json_t *message = NULL;
+    char text[2000];
+    if (!k->answers[k->next])
+        return base_error_set(BASE_E_IO, "no more");
+    snprintf(text, sizeof text, "{\"id\":%d,%s}", (int)x->id, k->answers[k->next++]);
+    int rc = base_json_parse_wire(&message, text, strlen(text), 0, "m");
+    if (!rc)
+        rc = mcp_client_take(c, x, message);
+    json_decref(message);
+    return rc;
+}
+static int canned_send(struct mcp_client *c, const json_t *message, double until)
+{
+    (void)c, (void)message, (void)until;
+    return 0;
+}
+static void canned_close(struct mcp_client *c)
+{
+    c->line = NULL;
+}
+static int canned_asked(void *context, const char *method, const json_t *params, json_t **result)
+{
+    (void)context, (void)method, (void)params;
+    *result = json_pack("{s:s}", "action", "accept");
+    return *result ? 0 : BASE_E_MEMORY;
+}
+
+/* Rounds of input, lists, tools with pins: every allocation of it fails once. */
+static void sessions_in_memory(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {
+        "\"result\":{\"tools\":[{\"name\":\"t\",\"description\":\"d\",\"inputSchema\":{\"type\":"
+        "\"object\",\"properties\":{\"a\":{\"type\":\"string\",\"x-mcp-header\":\"A\"}}}},"
+        "{\"name\":\"bad\",\"inputSchema\":{\"type\":\"object\",\"x-mcp-header\":\"A\"}}],"
+        "\"nextCursor\":\"c\"}",
+        "\"result\":{\"tools\":[{\"name\":\"far\",\"inputSchema\":{\"type\":\"object\",\"$ref\":"
+        "\"http://x/y\"}}]}",
+        "\"result\":{\"resultType\":\"input_required\",\"requestState\":\"s\",\"inputRequests\":{"
+        "\"k\":{\"method\":\"elicitation/create\",\"params\":{\"requestedSchema\":{\"type\":"
+        "\"object\",\"properties\":{\"n\":{\"type\":\"integer\",\"default\":3}}}}}}}",
+        "\"result\":{\"resultType\":\"complete\",\"content\":[]}",
+        NULL,
+    };
+    static const struct mcp_transport transport = { .exchange = canned_exchange,
+                                                    .send = canned_send,
+                                                    .close = canned_close };
+    const char *pins = test_temporary_path(".pins");
+    long live = base_alloc_live();
+    for (long n = 1, failed = 1; failed; n++) {
+        struct canned k = { answers, 0 };
+        struct mcp_client *c = base_alloc_zero(1, sizeof *c);
+        struct agent_tools *tools = NULL;
+        json_t *result = NULL;
+        pthread_mutex_init(&c->lock, NULL);
+        c->transport = &transport;
+        c->line = &k;
+        c->name = base_strdup("canned");
+        c->can = json_pack("{s:{}}", "elicitation");
+        c->offers = json_pack("{s:{}}", "tools");
+        c->o.timeout = 5;
+        c->o.asked = canned_asked;
+        c->http = c->modern = true;
+        assert_int_equal(agent_tools_make(&tools), 0);
+        unlink(pins);
+        base_alloc_fail_after(n);
+        int rc = mcp_client_add_tools(c, tools, "p", pins);
+        if (!rc)
+            rc = mcp_client_request(c, "tools/call", json_pack("{s:s}", "name", "t"), &result);
+        base_alloc_fail_after(0);
+        failed = rc != 0;
+        if (rc && rc != BASE_E_MEMORY)
+            fail_msg("allocation %ld: %d %s", n, rc, base_error_message());
+        if (!rc) {
+            assert_int_equal(agent_tools_count(tools), 1);
+            assert_int_equal(json_array_size(mcp_client_left_out(c)), 2);
+        }
+        json_decref(result);
+        agent_tools_free(tools);
+        mcp_client_close(c);
+        assert_int_equal(base_alloc_live(), live);
+        assert_true(n < 20000);
+    }
+    unlink(pins);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(streams), cmocka_unit_test(values),      cmocka_unit_test(annotations),
-        cmocka_unit_test(forms),   cmocka_unit_test(allocations),
+        cmocka_unit_test(streams),     cmocka_unit_test(values),
+        cmocka_unit_test(annotations), cmocka_unit_test(forms),
+        cmocka_unit_test(allocations), cmocka_unit_test(sessions_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
