@@ -6,6 +6,7 @@
 #include "base/embed.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "eval/store.h"
 #include <string.h>
 
 BASE_EMBED(agent_lab_tools, "src/agent/lab_tools.json");
@@ -106,11 +107,13 @@ static int add_tool(struct agent_tools *t, const json_t *all, size_t i,
                          : lab_tools[i].ground == STORE ? o->store
                                                         : NULL;
     tool.context = (void *)(uintptr_t)ground;
-    if (ground)
+    bool server = lab_tools[i].ground == STORE && ground && eval_store_is_server(ground);
+    if (ground && !server)
         read[n++] = ground;
     if (lab_tools[i].ground == MODEL && o->data) /* evaluate: a task's files; after the models */
         read[n++] = o->data;
     tool.needs = (struct agent_capabilities){ .read = n ? read : NULL,
+                                              .network = server,
                                               .threads = lab_tools[i].ground == MODEL,
                                               .cpu_ms = lab_tools[i].cpu_s * 1000,
                                               .wall_ms = lab_tools[i].wall_s * 1000,

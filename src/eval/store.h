@@ -19,6 +19,8 @@ enum eval_store_mode {
  * ~/.local/share/assay/store.sqlite. A store of a newer Assay is BASE_E_UNSUPPORTED, a file that is
  * no store BASE_E_FORMAT, a locked one BASE_E_IO; all say which and what to do. */
 int eval_store_open(struct eval_store **out, const char *where, enum eval_store_mode mode);
+/* Whether `where` is a PostgreSQL database and no file. */
+bool eval_store_is_server(const char *where);
 void eval_store_close(struct eval_store *s);
 const char *eval_store_name(const struct eval_store *s); /* for messages; no password in it */
 /* The default's path, new string (base_free). */

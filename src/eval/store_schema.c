@@ -193,7 +193,7 @@ char *eval_store_default(void)
     return NULL;
 }
 
-static bool is_postgres(const char *where)
+bool eval_store_is_server(const char *where)
 {
     return base_starts_with(where, "postgresql://") || base_starts_with(where, "postgres://") ||
            (strchr(where, '=') &&
@@ -208,7 +208,8 @@ int eval_store_open(struct eval_store **out, const char *where, enum eval_store_
     struct eval_store *s = path ? base_alloc_zero(1, sizeof *s) : NULL;
     int rc = s ? 0 : BASE_E_MEMORY;
     if (rc == 0)
-        rc = is_postgres(path) ? store_postgres_open(s, path) : store_sqlite_open(s, path, mode);
+        rc = eval_store_is_server(path) ? store_postgres_open(s, path)
+                                        : store_sqlite_open(s, path, mode);
     if (rc == 0)
         rc = store_schema_ready(s, mode);
     base_free(path);

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "support.h"
+#include "../eval/postgres_support.h"
 
 #define NEAR(a, b, tolerance)                                                                      \
     do {                                                                                           \
@@ -763,6 +763,69 @@ static void models(void **state)
     json_decref(arguments);
 }
 
+/* The store as a file that may not be written, in WAL mode, and as a server. */
+static void runs(void **state)
+{
+    (void)state;
+    char *store = base_path_join(folder, "runs/store.sqlite"),
+         *run = base_path_join(folder, "runs/r");
+    char *all = base_path_join(folder, "runs");
+    struct test_run r = test_assay(NULL, "eval", "-m", "builtin:tiny", "-t", "facts", "--limit",
+                                   "30", "-o", run, "--store", store, NULL);
+    if (r.rc)
+        fail_msg("%s", r.err);
+    test_run_free(&r);
+    const struct agent_lab_options file = { .store = store };
+    struct agent_result answered = ask_on(&file, "list_runs", "{\"task\": \"facts\"}");
+    if (answered.outcome != AGENT_OK)
+        fail_msg("%s", answered.message);
+    NEAR(num(answered.value, "found"), 1, 0);
+    NEAR(num(answered.value, "runs/0/tasks/facts/n"), 30, 0);
+    agent_result_free(&answered);
+    answered = ask_on(&file, "list_runs", "{\"model\": \"no such\"}");
+    NEAR(num(answered.value, "found"), 0, 0);
+    agent_result_free(&answered);
+    const struct agent_lab_options none = { .store = "/nowhere/store.sqlite" };
+    refused_on(&none, "list_runs", "{}", AGENT_FAILED, "there is no store yet");
+
+    struct postgres_server server;
+    if (postgres_start(&server)) {
+        struct test_run i = { .rc = 1 };
+        for (int tries = 0; tries < 100 && i.rc; tries++) {
+            test_run_free(&i);
+            i = test_assay(NULL, "runs", "import", run, "--store", server.url, NULL);
+            usleep(100000);
+        }
+        if (i.rc)
+            print_error("%s\n", i.err);
+        test_run_free(&i);
+        const struct agent_lab_options there = { .store = server.url };
+        /* a tool that uses the network is asked for: nobody is here */
+        refused_on(&there, "list_runs", "{}", AGENT_DENIED, "");
+        struct agent_tools *tools = NULL;
+        json_t *v = NULL, *nothing = json_object();
+        assert_int_equal(agent_tools_make(&tools), 0);
+        assert_int_equal(agent_tools_add_lab(tools, &there), 0);
+        const struct agent_tool *t = agent_tools_find(tools, "list_runs");
+        assert_true(t->needs.network && !t->needs.read);
+        /* outside the sandbox: the server's socket stands in a directory of another user, which the
+         * worker's user namespace keeps it from */
+        int rc = t->run(t, nothing, &v);
+        double found = rc ? -1 : num(v, "found");
+        json_decref(v);
+        json_decref(nothing);
+        agent_tools_free(tools);
+        postgres_stop(&server);
+        NEAR(found, 1, 0);
+    }
+    char *argv[] = { (char *)"/bin/rm", (char *)"-rf", all, NULL };
+    struct test_run gone = test_spawn(argv, NULL);
+    test_run_free(&gone);
+    base_free(store);
+    base_free(run);
+    base_free(all);
+}
+
 /* Every allocation fails in turn: an error or the whole answer, never a part of it, and no leak. */
 static void failing_allocations(void **state)
 {
@@ -848,13 +911,21 @@ static void definitions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(correlations),     cmocka_unit_test(regressions),
-        cmocka_unit_test(clusters),         cmocka_unit_test(means_and_groups),
-        cmocka_unit_test(tables_of_counts), cmocka_unit_test(summaries),
-        cmocka_unit_test(samples),          cmocka_unit_test(numbers),
-        cmocka_unit_test(no_answers),       cmocka_unit_test(hostile),
-        cmocka_unit_test(limits),           cmocka_unit_test(models),
-        cmocka_unit_test(definitions),      cmocka_unit_test(failing_allocations),
+        cmocka_unit_test(correlations),
+        cmocka_unit_test(regressions),
+        cmocka_unit_test(clusters),
+        cmocka_unit_test(means_and_groups),
+        cmocka_unit_test(tables_of_counts),
+        cmocka_unit_test(summaries),
+        cmocka_unit_test(samples),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(no_answers),
+        cmocka_unit_test(hostile),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(models),
+        cmocka_unit_test(runs),
+        cmocka_unit_test(definitions),
+        cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
