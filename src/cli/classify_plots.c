@@ -195,8 +195,14 @@ int classify_write_plots(const struct classify_shown *s, const char *prefix, con
     const struct classify_comparison *c = s->comparison;
     enum { ROC, PR, RATES, CALIBRATION, CONFUSION };
     static const char *const names[] = { "roc", "pr", "rates", "calibration", "confusion-" };
+    bool curves = false; /* they need test rows of both classes */
+    for (size_t i = 1; i < c->items && c->classes == 2 && !curves; i++)
+        curves = c->truth[i] != c->truth[0];
+    if (c->classes == 2 && !curves)
+        base_log("all test rows are of one class: no %s-roc.%s and %s-pr.%s", prefix, extension,
+                 prefix, extension);
     for (size_t k = 0; k < CONFUSION + c->strategies; k++) {
-        if ((c->classes != 2 && k <= PR) || (!c->probabilities && k == CALIBRATION) ||
+        if ((!curves && k <= PR) || (!c->probabilities && k == CALIBRATION) ||
             (c->classes > 64 && k >= CONFUSION))
             continue;
         char *path = base_format(

@@ -39,7 +39,7 @@ static const struct cli_command *const self = &cli_command_classify_predict;
 struct arguments {
     const char *label, *prior;
     bool uncorrected;
-    double threshold;
+    double threshold; /* NaN: not given */
     struct classify_file file;
 };
 
@@ -267,7 +267,7 @@ static struct said say(const struct arguments *a, const struct classify_model *m
     }
     classify_probabilities(&m->fitted, score, a->uncorrected ? NULL : prior, p);
     if (k == 2) {
-        s.class = p[1] > a->threshold;
+        s.class = p[1] > (isnan(a->threshold) ? 0.5 : a->threshold);
         s.probability = p[1];
         return s;
     }
@@ -484,6 +484,10 @@ static int work(const struct arguments *a, const char *model, const char *path)
                             "%s is a support vector machine: it has scores and no probabilities "
                             "(train with --learner logistic)",
                             model);
+    if (!rc && !isnan(a->threshold) &&
+        (m.linear.learner != CLASSIFY_LOGISTIC || m.fitted.classes != 2))
+        rc = base_error_set(BASE_E_ARGUMENT,
+                            "%s: --threshold is for a logistic classifier of two classes", model);
     if (!rc)
         rc = classify_file_options(&a->file, &table);
     if (!rc && !rows)
@@ -521,7 +525,7 @@ static int work(const struct arguments *a, const char *model, const char *path)
 
 static int run(int argc, char **argv)
 {
-    struct arguments a = { .threshold = 0.5 };
+    struct arguments a = { .threshold = NAN };
     int n;
     const struct cli_option options[] = {
         { "label", 0, CLI_STRING, &a.label, "COL", "Column of the true classes, to be measured." },
@@ -540,7 +544,7 @@ static int run(int argc, char **argv)
         return cli_usage(self, "give MODEL and FILE (- is standard input)");
     if (a.prior && a.uncorrected)
         return cli_usage(self, "--prior and --uncorrected exclude each other");
-    if (!(a.threshold > 0 && a.threshold < 1))
+    if (!isnan(a.threshold) && !(a.threshold > 0 && a.threshold < 1))
         return cli_usage(self, "--threshold is between 0 and 1, not %g", a.threshold);
     base_interrupt_install();
     return work(&a, argv[1], argv[2]);

@@ -123,6 +123,33 @@ static void test_nothing_positive(void **state)
     assert_int_equal(r.rc, 0);
     assert_null(strstr(r.out, "nan"));
     test_run_free(&r);
+    /* nor is there a curve; the other pictures and the model are made all the same */
+    const char *prefix = test_temporary_path(""), *model = test_temporary_path(".model");
+    r = test_assay("x,y\n1,a\n2,b\n3,a\n4,a\n5,a\n6,b\n", "classify", "--columns", "x", "--label",
+                   "y", "--test-every", "2", "--resamples", "100", "--plots", prefix,
+                   "--plot-format", "svg", "--save", model, "-", NULL);
+    assert_int_equal(r.rc, 0);
+    assert_non_null(strstr(r.err, "all test rows are of one class"));
+    test_run_free(&r);
+    static const char *const names[] = { "roc", "pr", "rates", "confusion-none" };
+    for (size_t i = 0; i < 4; i++) {
+        char path[600], text[65536];
+        snprintf(path, sizeof path, "%s-%s.svg", prefix, names[i]);
+        FILE *f = fopen(path, "r");
+        assert_int_equal(f != NULL, i >= 2);
+        if (!f)
+            continue;
+        text[fread(text, 1, sizeof text - 1, f)] = 0;
+        assert_null(strstr(text, "nan"));
+        fclose(f);
+        unlink(path);
+    }
+    /* scores of a support vector machine are no probabilities */
+    r = test_assay("x\n1\n", "classify", "predict", model, "-", "--threshold", "0.9", NULL);
+    assert_int_equal(r.rc, 1);
+    assert_non_null(strstr(r.err, "--threshold is for a logistic classifier"));
+    test_run_free(&r);
+    unlink(model);
 }
 
 static void test_predict(void **state)
