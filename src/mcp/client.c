@@ -402,6 +402,28 @@ static int take_turn(struct mcp_client *c, const struct mcp_watch *watch)
     }
 }
 
+int mcp_client_revive(struct mcp_client *c)
+{
+    const char *version = c->version;
+    int rc = take_turn(c, NULL);
+    if (rc)
+        return rc;
+    if (c->broken && !c->http) {
+        c->transport->close(c);
+        c->broken = false;
+        c->tools_doubted = true;
+        rc = mcp_client_stdio_open(c, c->name);
+        if (!rc)
+            rc = hello(c, version);
+        if (rc) {
+            c->broken = true;
+            c->version = version;
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
+    return rc;
+}
+
 int mcp_client_request_watched(struct mcp_client *c, const char *method, json_t *params,
                                const struct mcp_watch *watch, bool *timed_out, json_t **result)
 {

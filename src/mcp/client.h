@@ -33,6 +33,10 @@ struct mcp_watch {
 int mcp_client_request_watched(struct mcp_client *c, const char *method, json_t *params,
                                const struct mcp_watch *watch, bool *timed_out, json_t **result);
 
+/* Starts a program anew that has ended or was given up; does nothing while it lives. What its tools
+ * say of themselves is in doubt then. */
+int mcp_client_revive(struct mcp_client *c);
+
 /* One message that goes out and is answered. */
 struct mcp_exchange {
     const json_t *message; /* with jsonrpc, id and method */

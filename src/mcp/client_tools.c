@@ -9,7 +9,8 @@
  * with the SHA-256 of its name, title, description, schemas and annotations as compact JSON, keys
  * sorted. The file is read and appended to under a lock, and a server of which one tool is not what
  * it was is refused as a whole. When a server says during a session that its tools have changed,
- * they are looked at again before the next call. */
+ * they are looked at again before the next call; so are those of a server that has died, which is
+ * started anew for the next call. */
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
@@ -203,7 +204,9 @@ static int call_remote(const struct agent_tool *tool, const struct agent_call *c
                                      .timeout = wall_ms / 1000.0 };
     json_t *result = NULL;
     bool timed_out = false;
-    int rc = r->c->tools_changed || r->c->tools_doubted ? still_the_same(r) : 0;
+    int rc = mcp_client_revive(r->c); /* a server that died in another call */
+    if (!rc && (r->c->tools_changed || r->c->tools_doubted))
+        rc = still_the_same(r);
     r->c->tools_doubted = rc != 0; /* a change stays one until it is undone */
     if (!rc)
         rc = mcp_client_request_watched(

@@ -112,6 +112,45 @@ static void calls(void **state)
     end(&g);
 }
 
+/* A server that dies in a call is started anew for the next one, and looked at again. */
+static void deaths(void **state)
+{
+    (void)state;
+    const char *mark = test_temporary_path(".mark");
+    char command[3000], shown[400];
+    snprintf(
+        command, sizeof command, "M=%s\n%s", mark,
+        SCRIPT_SERVER("*tools/list*) d=d; [ -e $M.changed ] && d=changed; answer '{\"tools\":[{"
+                      "\"name\":\"t\",\"description\":\"'$d'\",\"inputSchema\":{\"type\":"
+                      "\"object\"}}]}';;\n"
+                      "*tools/call*) [ -e $M ] || { echo > $M; kill -9 $$; }; "
+                      "answer '{\"content\":[]}';;"));
+    struct ground g = { 0 };
+    const struct mcp_client_options o = { .command = command, .timeout = 10 };
+    assert_int_equal(mcp_client_open(&g.c, &o), 0);
+    assert_int_equal(agent_tools_make(&g.tools), 0);
+    assert_int_equal(mcp_client_add_tools(g.c, g.tools, "x", NULL), 0);
+    assert_int_equal(agent_policy_parse(&g.policy, "default: allow\n", 15, "p"), 0);
+    const struct agent_gate_options options = { .policy = g.policy };
+    assert_int_equal(agent_gate_make(&g.gate, g.tools, &options), 0);
+    assert_int_equal(run(&g, "t", "{}", shown), AGENT_FAILED);
+    assert_non_null(strstr(shown, "has ended"));
+    assert_int_equal(run(&g, "t", "{}", shown), AGENT_OK);
+    assert_int_equal(run(&g, "t", "{}", shown), AGENT_OK);
+    unlink(mark); /* it dies once more, and comes back with other words */
+    char changed[600];
+    snprintf(changed, sizeof changed, "%s.changed", mark);
+    test_write_file(changed, "", 0);
+    assert_int_equal(run(&g, "t", "{}", shown), AGENT_FAILED);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(run(&g, "t", "{}", shown), AGENT_FAILED);
+        assert_non_null(strstr(shown, "was changed"));
+    }
+    unlink(changed);
+    unlink(mark);
+    end(&g);
+}
+
 static bool at_once(void *context)
 {
     return ++*(int *)context > 3;
@@ -207,10 +246,8 @@ static void attacks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(calls),
-        cmocka_unit_test(ends),
-        cmocka_unit_test(pins_file),
-        cmocka_unit_test(attacks),
+        cmocka_unit_test(calls),     cmocka_unit_test(ends),    cmocka_unit_test(deaths),
+        cmocka_unit_test(pins_file), cmocka_unit_test(attacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
