@@ -281,6 +281,8 @@ int mcp_lab_open(struct mcp_lab **out, const struct mcp_lab_options *o)
     }
     if (!rc && o->store)
         rc = mcp_lab_store_open(l, o->store);
+    if (!rc)
+        rc = mcp_lab_nest_open(l);
     if (rc) {
         mcp_lab_close(l);
         return rc;
@@ -293,6 +295,8 @@ void mcp_lab_close(struct mcp_lab *l)
 {
     if (!l)
         return;
+    mcp_lab_nest_close(l);
+    mcp_lab_folder_remove(l->report_folder);
     for (size_t i = 0; i < l->databases; i++)
         mcp_lab_database_close(&l->database[i]);
     for (size_t i = 0; i < l->endpoints; i++)
@@ -302,6 +306,7 @@ void mcp_lab_close(struct mcp_lab *l)
     base_free(l->data);
     base_free(l->store);
     base_free(l->store_folder);
+    base_free(l->report_folder);
     json_decref(l->tasks);
     json_decref(l->runs);
     pthread_mutex_destroy(&l->workers_lock);

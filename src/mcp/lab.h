@@ -86,13 +86,16 @@ struct lab_endpoint {
 };
 struct mcp_lab {
     struct mcp_provider provider;
-    char *data;         /* absolute; NULL = none */
-    char *store;        /* NULL = none */
-    char *store_folder; /* of a store that is a file */
+    char *data;          /* absolute; NULL = none */
+    char *store;         /* NULL = none */
+    char *store_folder;  /* of a store that is a file */
+    char *report_folder; /* where its reports are made */
     struct lab_database *database;
     size_t databases;
     struct lab_endpoint *endpoint;
     size_t endpoints;
+    struct agent_tools *tools; /* what workers can be asked for */
+    struct agent_nest *nest;   /* where they come from */
     pthread_mutex_t workers_lock;
     pthread_cond_t workers_free;
     unsigned workers;
@@ -128,17 +131,27 @@ int mcp_lab_read(struct mcp_lab *l, const char *uri, json_t **contents);
 
 /* ---- workers (lab_work.c) ---- */
 
-struct lab_job {
-    /* In the worker. */
-    int (*run)(void *context, struct base_buffer *out);
-    void *context;
-    const char *const *read;  /* paths that may be read; NULL-ended, or NULL */
-    const char *const *write; /* and written */
-    unsigned cpu_ms;
-    size_t memory, output; /* 0 = 256 MiB, LAB_READ_MOST */
+/* What a worker can be asked for. Workers are forked from a nest that was made when the lab was
+ * opened, while there was one thread: they know the lab as it was then, and their question is JSON.
+ * Each kind of ground has a tool of its own, which may open nothing else. */
+struct lab_op {
+    const char *name;
+    int (*run)(void *question, struct base_buffer *out);
 };
-/* The worker's answer in *out (appended). An error is one line that begins with name. */
-int mcp_lab_work(struct mcp_lab *l, const char *name, const struct lab_job *job,
+/* For such a tool's function, in the worker: answers arguments.op, one of ops. */
+int mcp_lab_answer(const struct lab_op *ops, size_t n, const json_t *arguments, void *question,
+                   json_t **out);
+/* The name of the op that run is. */
+const char *mcp_lab_op_name(const struct lab_op *ops, size_t n,
+                            int (*run)(void *question, struct base_buffer *out));
+agent_tool_fn mcp_lab_data_tool, mcp_lab_task_tool, mcp_lab_store_tool, mcp_lab_database_tool;
+/* Makes the tools and their nest; when everything else of the lab is there. */
+int mcp_lab_nest_open(struct mcp_lab *l);
+void mcp_lab_nest_close(struct mcp_lab *l);
+/* Asks a tool ("data", "task", "store", "database-0" ...); arguments are taken over (NULL: memory
+ * is out). The answer is appended to out. An error is one line that begins with name, if its own
+ * text does not. */
+int mcp_lab_work(struct mcp_lab *l, const char *tool, const char *name, json_t *arguments,
                  struct base_buffer *out);
 /* Keeps the present error (code 0: there is none), and says it again within a few seconds; 0 later.
  */
@@ -229,6 +242,8 @@ int mcp_lab_analyze(struct mcp_lab *l, const json_t *arguments, json_t **result)
 int mcp_lab_tasks(struct mcp_lab *l, const json_t **tasks);
 int mcp_lab_complete(void *context, const json_t *ref, const char *argument, const char *value,
                      const json_t *others, json_t **values);
+/* The folder and what is in it; NULL is fine. */
+void mcp_lab_folder_remove(const char *folder);
 extern const struct lab_route mcp_lab_routes[];
 extern const size_t mcp_lab_route_count;
 #endif

@@ -607,18 +607,40 @@ static int read_text(void *context, struct base_buffer *out)
     return rc;
 }
 
+static const struct lab_op ops[] = {
+    { "set", read_set },         { "rows", read_rows }, { "column", read_column },
+    { "columns", read_columns }, { "text", read_text },
+};
+#define OPS (sizeof ops / sizeof *ops)
+
+int mcp_lab_data_tool(const struct agent_tool *tool, const json_t *arguments, json_t **out)
+{
+    struct set set;
+    struct reading r = {
+        .set = &set,
+        .from = (uint64_t)json_integer_value(json_object_get(arguments, "from")),
+        .to = (uint64_t)json_integer_value(json_object_get(arguments, "to")),
+        .column = json_string_value(json_object_get(arguments, "column")),
+        .brief = json_is_true(json_object_get(arguments, "brief")),
+    };
+    const char *name = json_string_value(json_object_get(arguments, "name"));
+    int rc = name ? set_find(tool->context, name, &set) : MCP_NOT_MINE;
+    if (rc) /* it has gone meanwhile */
+        return base_error_set(BASE_E_IO, "%s: cannot be read", name ? name : "?");
+    return mcp_lab_answer(ops, OPS, arguments, &r, out);
+}
+
 /* ---- in the server ---- */
 
 static int work(struct mcp_lab *l, const struct reading *r,
                 int (*run)(void *context, struct base_buffer *out), struct base_buffer *out)
 {
-    const char *const read[] = { l->data, NULL };
-    const struct lab_job job = { .run = run,
-                                 .context = (void *)(uintptr_t)r,
-                                 .read = r->set->builtin ? NULL : read,
-                                 .cpu_ms = 8000,
-                                 .memory = (size_t)512 << 20 };
-    return mcp_lab_work(l, r->set->name, &job, out);
+    return mcp_lab_work(l, "data", r->set->name,
+                        json_pack("{s:s, s:s, s:I, s:I, s:s?, s:b}", "op",
+                                  mcp_lab_op_name(ops, OPS, run), "name", r->set->name, "from",
+                                  (json_int_t)r->from, "to", (json_int_t)r->to, "column", r->column,
+                                  "brief", (int)r->brief),
+                        out);
 }
 
 int mcp_lab_data_read(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out)

@@ -17,7 +17,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "mcp/lab.h"
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -163,14 +163,35 @@ static int run_postgres(void *context, struct base_buffer *out)
     return rc ? rc : mcp_lab_put(out, answer);
 }
 
-static int work(struct mcp_lab *l, const struct reading *r,
+static const struct lab_op ops[] = { { "tables", run_tables },
+                                     { "rows", run_rows },
+                                     { "table", run_table } };
+#define OPS (sizeof ops / sizeof *ops)
+
+int mcp_lab_database_tool(const struct agent_tool *tool, const json_t *arguments, json_t **out)
+{
+    struct reading r = {
+        .d = tool->context,
+        .table = json_string_value(json_object_get(arguments, "table")),
+        .from = (uint64_t)json_integer_value(json_object_get(arguments, "from")),
+        .to = (uint64_t)json_integer_value(json_object_get(arguments, "to")),
+    };
+    return mcp_lab_answer(ops, OPS, arguments, &r, out);
+}
+
+static int work(struct mcp_lab *l, struct reading *r,
                 int (*run)(void *context, struct base_buffer *out), json_t **out)
 {
     struct base_buffer text = { 0 };
-    const struct lab_job job = {
-        .run = run, .context = (void *)(uintptr_t)r, .read = r->d->files.at, .cpu_ms = 5000
-    };
-    int rc = r->d->postgres ? run(job.context, &text) : mcp_lab_work(l, r->d->name, &job, &text);
+    char tool[40];
+    snprintf(tool, sizeof tool, "database-%zu", (size_t)(r->d - l->database));
+    int rc = r->d->postgres
+                 ? run(r, &text)
+                 : mcp_lab_work(l, tool, r->d->name,
+                                json_pack("{s:s, s:s?, s:I, s:I}", "op",
+                                          mcp_lab_op_name(ops, OPS, run), "table", r->table, "from",
+                                          (json_int_t)r->from, "to", (json_int_t)r->to),
+                                &text);
     if (!rc)
         rc = base_json_parse_wire(out, text.data ? text.data : "", text.length, 0, r->d->name);
     base_buffer_free(&text);
@@ -199,7 +220,7 @@ static int tables_of(struct mcp_lab *l, struct lab_database *d, bool now, json_t
     double kept = now ? 1 : TABLES_SECONDS; /* seconds */
     bool fresh = d->tables && (d->postgres ? base_clock() - d->at < kept : stamp == d->stamp);
     if (!fresh) {
-        const struct reading r = { .d = d };
+        struct reading r = { .d = d };
         json_t *tables = NULL;
         rc = mcp_lab_failure_again(&d->failure);
         if (!rc) {
@@ -245,7 +266,7 @@ static int find(struct mcp_lab *l, const struct lab_values *v, struct lab_databa
     return rc ? rc : *table ? 0 : MCP_NOT_MINE;
 }
 
-static int rows_of(struct mcp_lab *l, const struct reading *r, bool count, json_t **answer)
+static int rows_of(struct mcp_lab *l, struct reading *r, bool count, json_t **answer)
 {
     return work(l, r, r->d->postgres ? run_postgres : count ? run_table : run_rows, answer);
 }
@@ -434,7 +455,7 @@ int mcp_lab_table_stamp(struct mcp_lab *l, const struct lab_values *v, uint64_t 
         *stamp = rc ? 0 : file_stamp(d);
         return rc;
     }
-    const struct reading r = { .d = d, .table = mcp_lab_value(v, "table"), .stamp = true };
+    struct reading r = { .d = d, .table = mcp_lab_value(v, "table"), .stamp = true };
     json_t *answer = NULL;
     rc = work(l, &r, run_postgres, &answer);
     *stamp = (uint64_t)json_integer_value(json_array_get(answer, 0));

@@ -183,6 +183,7 @@ static int rows_of_json(const struct lab_endpoint *e, json_t **out)
         {
             rc = base_error_set(BASE_E_FORMAT, "%s: row %zu is no object", e->name, i + 1);
             json_decref(*out);
+            *out = NULL;
             break;
         }
     return rc ? rc : *out ? 0 : BASE_E_MEMORY;

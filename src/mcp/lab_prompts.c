@@ -173,9 +173,9 @@ struct asking {
 
 static int run_tasks(void *context, struct base_buffer *out)
 {
-    const struct mcp_lab *l = context;
+    const struct asking *a = context;
     struct eval_task_options options = EVAL_TASK_OPTIONS_DEFAULT;
-    options.data = l->data;
+    options.data = a->l->data;
     json_t *all = NULL, *one, *shown = json_array();
     size_t i;
     int rc = shown ? eval_tasks_list(&options, false, &all) : BASE_E_MEMORY;
@@ -197,59 +197,6 @@ static int run_tasks(void *context, struct base_buffer *out)
         return rc;
     }
     return mcp_lab_put(out, shown);
-}
-
-/* In a worker that may read the user's data. */
-static int work(struct mcp_lab *l, const char *name, void *context,
-                int (*run)(void *context, struct base_buffer *out), json_t **out)
-{
-    const char *const read[] = { l->data, NULL };
-    const struct lab_job job = { .run = run,
-                                 .context = context,
-                                 .read = l->data ? read : NULL,
-                                 .cpu_ms = 8000,
-                                 .memory = (size_t)512 << 20 };
-    struct base_buffer text = { 0 };
-    int rc = mcp_lab_work(l, name, &job, &text);
-    if (!rc)
-        rc = base_json_parse_wire(out, text.data ? text.data : "", text.length, 0, name);
-    base_buffer_free(&text);
-    return rc;
-}
-
-int mcp_lab_tasks(struct mcp_lab *l, const json_t **tasks)
-{
-    int rc = 0;
-    pthread_mutex_lock(&l->tasks_lock);
-    if (!l->tasks)
-        rc = work(l, "tasks", l, run_tasks, &l->tasks);
-    *tasks = l->tasks;
-    pthread_mutex_unlock(&l->tasks_lock);
-    return rc;
-}
-
-static int task_check(struct mcp_lab *l, const char *name)
-{
-    const json_t *tasks, *one;
-    size_t i;
-    int rc = mcp_lab_tasks(l, &tasks);
-    if (rc)
-        return rc;
-    struct base_buffer names = { 0 };
-    json_array_foreach(tasks, i, one)
-    {
-        const char *known = json_string_value(json_object_get(one, "name"));
-        if (strcmp(known, name) == 0) {
-            base_buffer_free(&names);
-            return 0;
-        }
-        base_buffer_printf(&names, "%s%s", i ? ", " : "", known);
-    }
-    rc = base_error_set(BASE_E_ARGUMENT,
-                        "%.60s: there is no such task, or not its data; there are: %s", name,
-                        names.data ? names.data : "none");
-    base_buffer_free(&names);
-    return rc;
 }
 
 /* The chat template that keeps the turns, once. */
@@ -303,6 +250,75 @@ static int run_item(void *context, struct base_buffer *out)
     return rc;
 }
 
+static const struct lab_op ops[] = { { "tasks", run_tasks }, { "item", run_item } };
+#define OPS (sizeof ops / sizeof *ops)
+
+int mcp_lab_task_tool(const struct agent_tool *tool, const json_t *arguments, json_t **out)
+{
+    struct asking a = {
+        .l = tool->context,
+        .task = json_string_value(json_object_get(arguments, "task")),
+        .strategy = json_is_true(json_object_get(arguments, "cloze")) ? EVAL_STRATEGY_CLOZE
+                                                                      : EVAL_STRATEGY_ICL,
+        .k = json_integer_value(json_object_get(arguments, "k")),
+        .seed = json_integer_value(json_object_get(arguments, "seed")),
+        .item = json_integer_value(json_object_get(arguments, "item")),
+    };
+    return mcp_lab_answer(ops, OPS, arguments, &a, out);
+}
+
+static int work(struct mcp_lab *l, const struct asking *a,
+                int (*run)(void *context, struct base_buffer *out), json_t **out)
+{
+    struct base_buffer text = { 0 };
+    const char *name = a->task ? a->task : "tasks";
+    int rc = mcp_lab_work(
+        l, "task", name,
+        json_pack("{s:s, s:s?, s:b, s:I, s:I, s:I}", "op", mcp_lab_op_name(ops, OPS, run), "task",
+                  a->task, "cloze", (int)(a->strategy == EVAL_STRATEGY_CLOZE), "k",
+                  (json_int_t)a->k, "seed", (json_int_t)a->seed, "item", (json_int_t)a->item),
+        &text);
+    if (!rc)
+        rc = base_json_parse_wire(out, text.data ? text.data : "", text.length, 0, name);
+    base_buffer_free(&text);
+    return rc;
+}
+
+int mcp_lab_tasks(struct mcp_lab *l, const json_t **tasks)
+{
+    int rc = 0;
+    pthread_mutex_lock(&l->tasks_lock);
+    if (!l->tasks)
+        rc = work(l, &(struct asking){ 0 }, run_tasks, &l->tasks);
+    *tasks = l->tasks;
+    pthread_mutex_unlock(&l->tasks_lock);
+    return rc;
+}
+
+static int task_check(struct mcp_lab *l, const char *name)
+{
+    const json_t *tasks, *one;
+    size_t i;
+    int rc = mcp_lab_tasks(l, &tasks);
+    if (rc)
+        return rc;
+    struct base_buffer names = { 0 };
+    json_array_foreach(tasks, i, one)
+    {
+        const char *known = json_string_value(json_object_get(one, "name"));
+        if (strcmp(known, name) == 0) {
+            base_buffer_free(&names);
+            return 0;
+        }
+        base_buffer_printf(&names, "%s%s", i ? ", " : "", known);
+    }
+    rc = base_error_set(BASE_E_ARGUMENT,
+                        "%.60s: there is no such task, or not its data; there are: %s", name,
+                        names.data ? names.data : "none");
+    base_buffer_free(&names);
+    return rc;
+}
+
 /* The turns as messages. MCP knows the user and the assistant: what stands above them all is put
  * before the first. */
 static int turns_add(json_t *messages, const json_t *turns)
@@ -349,7 +365,7 @@ static int ask(struct mcp_lab *l, const json_t *arguments, struct asking *a, jso
         rc = number(arguments, "seed", 0, INT64_MAX, &a->seed);
     if (!rc)
         rc = task_check(l, a->task);
-    return rc ? rc : work(l, a->task, a, run_item, item);
+    return rc ? rc : work(l, a, run_item, item);
 }
 
 static int make_few_shot(struct mcp_lab *l, const json_t *arguments, json_t **result)

@@ -17,6 +17,7 @@
 #include "eval/store.h"
 #include "mcp/lab.h"
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,16 +39,35 @@ int mcp_lab_store_open(struct mcp_lab *l, const char *where)
     l->store = base_strdup(whole ? whole : where);
     if (whole && l->store)
         l->store_folder = base_strndup(whole, (size_t)(base_path_name(whole) - whole));
-    rc = l->store && (!whole || l->store_folder) ? 0 : BASE_E_MEMORY;
+    const char *top = getenv("TMPDIR");
+    top = top && *top ? top : "/tmp";
+    l->report_folder = base_format("%s/assay-reports-XXXXXX", top);
+    rc = l->store && l->report_folder && (!whole || l->store_folder) ? 0 : BASE_E_MEMORY;
     free(whole);
+    if (!rc && !mkdtemp(l->report_folder)) {
+        base_free(l->report_folder);
+        l->report_folder = NULL;
+        rc = base_error_set(BASE_E_IO, "%s: no place for reports: %s", top, strerror(errno));
+    }
     return rc;
+}
+
+void mcp_lab_folder_remove(const char *folder)
+{
+    DIR *d = folder ? opendir(folder) : NULL;
+    for (struct dirent *e; d && (e = readdir(d));)
+        unlinkat(dirfd(d), e->d_name, 0); /* "." and ".." are no files */
+    if (d)
+        closedir(d);
+    if (folder)
+        rmdir(folder);
 }
 
 /* ---- one reading ---- */
 
 struct asking {
     const struct mcp_lab *l;
-    const char *id, *task, *folder;
+    const char *id, *task;
     uint64_t from, to;
     size_t samples;
 };
@@ -121,13 +141,16 @@ static int run_report(void *context, struct base_buffer *out)
     eval_store_close(s);
     if ((rc = eval_run_open(&run, a->id, a->l->store)))
         return rc;
-    rc = (path = base_path_join(a->folder, "report.html"))
+    rc = (path = base_format("%s/%ld-%lx.html", a->l->report_folder, (long)getpid(),
+                             (unsigned long)(uintptr_t)&run))
              ? eval_report_write((const struct eval_run *const *)&run, 1, path, &options, NULL)
              : BASE_E_MEMORY;
     if (!rc)
         rc = base_file_read(path, LAB_READ_MOST, &text, &bytes);
     if (!rc)
         rc = base_buffer_append(out, text, bytes);
+    if (path)
+        unlink(path);
     eval_run_close(run);
     base_free(path);
     base_free(text);
@@ -198,22 +221,41 @@ static int run_samples(void *context, struct base_buffer *out)
     return rc;
 }
 
+static const struct lab_op ops[] = { { "list", run_list },
+                                     { "record", run_record },
+                                     { "report", run_report },
+                                     { "samples", run_samples } };
+#define OPS (sizeof ops / sizeof *ops)
+
+int mcp_lab_store_tool(const struct agent_tool *tool, const json_t *arguments, json_t **out)
+{
+    struct asking a = {
+        .l = tool->context,
+        .id = json_string_value(json_object_get(arguments, "id")),
+        .task = json_string_value(json_object_get(arguments, "task")),
+        .from = (uint64_t)json_integer_value(json_object_get(arguments, "from")),
+        .to = (uint64_t)json_integer_value(json_object_get(arguments, "to")),
+        .samples = (size_t)json_integer_value(json_object_get(arguments, "samples")),
+    };
+    return mcp_lab_answer(ops, OPS, arguments, &a, out);
+}
+
 /* ---- in the server ---- */
 
-static int work(struct mcp_lab *l, const struct asking *a,
+static int work(struct mcp_lab *l, struct asking *a,
                 int (*run)(void *context, struct base_buffer *out), struct base_buffer *out)
 {
-    /* Reading a store in WAL mode makes a file beside it. */
-    const char *const write[] = { l->store_folder, a->folder, NULL };
-    const struct lab_job job = { .run = run,
-                                 .context = (void *)(uintptr_t)a,
-                                 .write = write,
-                                 .cpu_ms = 8000,
-                                 .memory = (size_t)1 << 30 };
     char *name = a->id ? base_format("run %s", a->id) : base_strdup("the store");
-    int rc = !name             ? BASE_E_MEMORY
-             : l->store_folder ? mcp_lab_work(l, name, &job, out)
-                               : run(job.context, out);
+    int rc = BASE_E_MEMORY;
+    if (name && !l->store_folder)
+        rc = run(a, out);
+    else if (name)
+        rc = mcp_lab_work(l, "store", name,
+                          json_pack("{s:s, s:s?, s:s?, s:I, s:I, s:I}", "op",
+                                    mcp_lab_op_name(ops, OPS, run), "id", a->id, "task", a->task,
+                                    "from", (json_int_t)a->from, "to", (json_int_t)a->to, "samples",
+                                    (json_int_t)a->samples),
+                          out);
     base_free(name);
     return rc ? rc : out->length ? 0 : MCP_NOT_MINE;
 }
@@ -247,7 +289,7 @@ static int runs_of(struct mcp_lab *l, json_t **out, uint64_t *in_all)
     bool fresh =
         l->runs && (stamp ? stamp == l->runs_stamp : base_clock() - l->runs_at < KEPT_SECONDS);
     if (!fresh) {
-        const struct asking a = { .l = l };
+        struct asking a = { .l = l };
         struct base_buffer text = { 0 };
         json_t *answer = NULL;
         rc = mcp_lab_failure_again(&l->runs_failure);
@@ -341,45 +383,19 @@ int mcp_lab_runs_index(struct mcp_lab *l, const struct lab_values *v, struct lab
 
 int mcp_lab_run_read(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out)
 {
-    const struct asking a = { .l = l, .id = mcp_lab_value(v, "id") };
+    struct asking a = { .l = l, .id = mcp_lab_value(v, "id") };
     return work(l, &a, run_record, &out->text);
-}
-
-/* The folder of a report that was made, or was not finished. */
-static void remove_folder(const char *folder)
-{
-    DIR *d = opendir(folder);
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (e->d_name[0] != '.' || e->d_name[1])
-            unlinkat(dirfd(d), e->d_name, 0);
-    if (d)
-        closedir(d);
-    rmdir(folder);
 }
 
 int mcp_lab_run_report(struct mcp_lab *l, const struct lab_values *v, struct lab_content *out)
 {
-    const char *top = getenv("TMPDIR");
-    top = top && *top ? top : "/tmp";
-    char *folder = base_format("%s/assay-report-XXXXXX", top);
-    if (!folder)
-        return BASE_E_MEMORY;
-    struct asking a = { .l = l, .id = mcp_lab_value(v, "id"), .folder = folder };
-    int rc = mkdtemp(folder)
-                 ? 0
-                 : base_error_set(BASE_E_IO, "run %s: no place for its report in %s", a.id, top);
-    if (!rc) {
-        /* without its samples where it is too long with them */
-        a.samples = REPORT_SAMPLES;
+    struct asking a = { .l = l, .id = mcp_lab_value(v, "id"), .samples = REPORT_SAMPLES };
+    int rc = work(l, &a, run_report, &out->text);
+    if (rc == BASE_E_LIMIT) { /* without its samples where it is too long with them */
+        a.samples = 0;
+        base_buffer_clear(&out->text);
         rc = work(l, &a, run_report, &out->text);
-        if (rc == BASE_E_LIMIT) {
-            a.samples = 0;
-            base_buffer_clear(&out->text);
-            rc = work(l, &a, run_report, &out->text);
-        }
-        remove_folder(folder);
     }
-    base_free(folder);
     return rc;
 }
 

@@ -1,6 +1,5 @@
-/* Reading in a worker: a process that may open only what is named to it, with its memory,
- * processor time and answer bounded (agent/sandbox.h). A hostile file can break nothing but the
- * worker. */
+/* Reading in a worker: a process that may open only what its tool names, with its memory, processor
+ * time and answer bounded (agent/sandbox.h). A hostile file can break nothing but the worker. */
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -15,12 +14,80 @@
 #define FIRST_BYTES     ((size_t)32 << 10)
 #define FAILURE_SECONDS 10
 
-/* A failure's code goes with its message, as "CODE: message". */
-static int run_coded(void *context, struct base_buffer *out)
+/* ---- in the worker ---- */
+
+int mcp_lab_answer(const struct lab_op *ops, size_t n, const json_t *arguments, void *question,
+                   json_t **out)
 {
-    const struct lab_job *job = context;
-    int rc = job->run(job->context, out);
-    return rc ? base_error_prefix(rc, "%d", rc) : 0;
+    const char *name = json_string_value(json_object_get(arguments, "op"));
+    struct base_buffer text = { 0 };
+    int rc = base_error_set(BASE_E_ARGUMENT, "no such question");
+    for (size_t i = 0; i < n && name; i++)
+        if (strcmp(ops[i].name, name) == 0)
+            rc = ops[i].run(question, &text);
+    *out = rc ? NULL : base_json_text(text.data ? text.data : "", text.length);
+    base_buffer_free(&text);
+    if (!rc && !*out)
+        rc = base_error_set(BASE_E_MEMORY, "the answer is too large for the worker's memory");
+    return rc ? base_error_prefix(rc, "%d", rc) : 0; /* the code goes with its message */
+}
+
+/* ---- in the server ---- */
+
+const char *mcp_lab_op_name(const struct lab_op *ops, size_t n,
+                            int (*run)(void *question, struct base_buffer *out))
+{
+    for (size_t i = 0; i < n; i++)
+        if (ops[i].run == run)
+            return ops[i].name;
+    return "";
+}
+
+static int tool_add(struct mcp_lab *l, const char *name, agent_tool_fn *run, void *context,
+                    struct agent_capabilities needs)
+{
+    needs.cpu_ms = 8000;
+    needs.wall_ms = 20000;
+    needs.memory = (size_t)768 << 20;
+    needs.output = 4 * LAB_READ_MOST; /* a text as JSON may be longer than itself */
+    const struct agent_tool tool = { .name = name,
+                                     .description = "A reading of the laboratory's.",
+                                     .input = "{\"type\": \"object\"}",
+                                     .needs = needs,
+                                     .run = run,
+                                     .context = context };
+    return agent_tools_add(l->tools, &tool);
+}
+
+int mcp_lab_nest_open(struct mcp_lab *l)
+{
+    const char *const data[] = { l->data, NULL };
+    /* Reading a store in WAL mode makes a file beside it. */
+    const char *const store[] = { l->store_folder, l->report_folder, NULL };
+    const struct agent_capabilities on_data = { .read = l->data ? data : NULL },
+                                    on_store = { .write = store };
+    int rc = agent_tools_make(&l->tools);
+    if (!rc)
+        rc = tool_add(l, "data", mcp_lab_data_tool, l, on_data);
+    if (!rc)
+        rc = tool_add(l, "task", mcp_lab_task_tool, l, on_data);
+    if (!rc && l->store_folder)
+        rc = tool_add(l, "store", mcp_lab_store_tool, l, on_store);
+    for (size_t i = 0; i < l->databases && !rc; i++) {
+        struct lab_database *d = &l->database[i];
+        const struct agent_capabilities on_database = { .read = d->files.at };
+        char name[40];
+        snprintf(name, sizeof name, "database-%zu", i);
+        if (!d->postgres)
+            rc = tool_add(l, name, mcp_lab_database_tool, d, on_database);
+    }
+    return rc ? rc : agent_nest_make(&l->nest, l->tools, AGENT_NEST_ALONE);
+}
+
+void mcp_lab_nest_close(struct mcp_lab *l)
+{
+    agent_nest_free(l->nest);
+    agent_tools_free(l->tools);
 }
 
 static int failed(const char *message)
@@ -32,35 +99,64 @@ static int failed(const char *message)
     return base_error_set(code == BASE_E_MEMORY ? BASE_E_LIMIT : (int)code, "%s", rest + 2);
 }
 
-int mcp_lab_work(struct mcp_lab *l, const char *name, const struct lab_job *job,
-                 struct base_buffer *out)
+/* One of LAB_WORKERS places, and a nest that lives: one that has died is made anew once nobody asks
+ * it any more. */
+static int place_take(struct mcp_lab *l)
 {
-    const struct agent_capabilities needs = { .read = job->read,
-                                              .write = job->write,
-                                              .cpu_ms = job->cpu_ms,
-                                              .wall_ms = 20000,
-                                              .memory = job->memory,
-                                              .output = job->output ? job->output : LAB_READ_MOST };
-    const struct agent_job worker = { .needs = &needs,
-                                      .run = run_coded,
-                                      .run_context = (void *)(uintptr_t)job };
-    struct agent_ended ended = { 0 };
+    int rc = 0;
     pthread_mutex_lock(&l->workers_lock);
-    while (l->workers == LAB_WORKERS)
+    while (l->workers == LAB_WORKERS || (l->workers && !agent_nest_alive(l->nest)))
         pthread_cond_wait(&l->workers_free, &l->workers_lock);
-    l->workers++;
+    if (!l->nest || !agent_nest_alive(l->nest)) {
+        agent_nest_free(l->nest);
+        l->nest = NULL;
+        rc = agent_nest_make(&l->nest, l->tools, AGENT_NEST_ALONE);
+    }
+    l->workers += !rc;
     pthread_mutex_unlock(&l->workers_lock);
-    int rc = agent_sandbox_run(NULL, &worker, &ended);
+    return rc;
+}
+
+static void place_give(struct mcp_lab *l)
+{
     pthread_mutex_lock(&l->workers_lock);
     l->workers--;
-    pthread_cond_signal(&l->workers_free);
+    pthread_cond_broadcast(&l->workers_free);
     pthread_mutex_unlock(&l->workers_lock);
+}
+
+/* The answer is a JSON string. */
+static int unpack(const char *name, const struct base_buffer *answer, struct base_buffer *out)
+{
+    json_t *text = NULL;
+    int rc = base_json_parse_wire(&text, answer->data ? answer->data : "", answer->length, 0, name);
+    if (!rc)
+        rc = base_buffer_append(out, json_string_value(text), json_string_length(text));
+    json_decref(text);
+    return rc;
+}
+
+int mcp_lab_work(struct mcp_lab *l, const char *tool, const char *name, json_t *arguments,
+                 struct base_buffer *out)
+{
+    char *input = arguments ? base_json_dump(arguments, false) : NULL;
+    struct agent_ended ended = { 0 };
+    json_decref(arguments);
+    int rc = input ? place_take(l) : BASE_E_MEMORY;
+    if (!rc) {
+        const struct agent_tool *of = agent_tools_find(l->tools, tool);
+        const struct agent_job job = {
+            .tool = of, .needs = &of->needs, .input = input, .input_bytes = strlen(input)
+        };
+        rc = agent_sandbox_run(l->nest, &job, &ended);
+        place_give(l);
+    }
+    base_free(input);
     if (rc)
         return rc;
     switch (ended.end) {
     case AGENT_END_OK:
-        rc = base_buffer_append(out, ended.answer.data ? ended.answer.data : "",
-                                ended.answer.length);
+        rc = unpack(name, &ended.answer, out);
         break;
     case AGENT_END_FAILED: /* the message says what of, already */
         rc = failed(ended.message);
