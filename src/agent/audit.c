@@ -190,7 +190,7 @@ static int append(struct agent_audit *a, json_t *entry)
     int rc = BASE_E_MEMORY;
     if (!line || json_object_update(line, entry) ||
         json_object_set_new(line, "previous", json_string(a->head)) ||
-        !(text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(17))))
+        !(text = base_json_compact(line)))
         goto out;
     size_t n = strlen(text);
     char hex[BASE_SHA256_HEX];

@@ -553,6 +553,56 @@ static void a_role_is_held_back(void **state)
     base_free(text);
 }
 
+/* Passwords from PGPASSWORD, a file and the address; a wrong one is not told. */
+static void a_password_is_asked(void **state)
+{
+    (void)state;
+    needs_server();
+    char path[120], url[200], open[240];
+    snprintf(path, sizeof path, "%s/data/pg_hba.conf", server.directory);
+    static const char rules[] = "local all locked scram-sha-256\nlocal all all trust\n";
+    test_write_file(path, rules, sizeof rules - 1);
+    do_sql("CREATE ROLE locked LOGIN PASSWORD 'open sesame'");
+    do_sql("SELECT pg_reload_conf()");
+    snprintf(url, sizeof url, "postgresql:///postgres?host=%s&user=locked", server.directory);
+    const struct agent_builtin_options o = { .database = url }, known = { .database = open };
+    const char *ask_it = "{\"sql\": \"SELECT current_user\"}";
+    struct agent_result r;
+    for (int i = 0;; i++) { /* until the rules are read */
+        r = ask(&o, "query_sql", ask_it);
+        if (r.outcome == AGENT_FAILED || i == 100)
+            break;
+        agent_result_free(&r);
+        nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+    }
+    assert_non_null(strstr(r.message, "no password supplied"));
+    agent_result_free(&r);
+    setenv("PGPASSWORD", "open wide", 1);
+    r = ask(&o, "query_sql", ask_it);
+    assert_int_equal(r.outcome, AGENT_FAILED);
+    assert_non_null(strstr(r.message, "password authentication failed for user \"locked\""));
+    assert_null(strstr(r.message, "open wide"));
+    agent_result_free(&r);
+    setenv("PGPASSWORD", "open sesame", 1);
+    json_decref(answer(&o, "query_sql", ask_it));
+    unsetenv("PGPASSWORD");
+    const char *file = test_temporary_path(".pgpass");
+    static const char line[] = "*:*:*:locked:open sesame\n";
+    test_write_file(file, line, sizeof line - 1);
+    assert_int_equal(chmod(file, 0600), 0);
+    setenv("PGPASSFILE", file, 1);
+    json_decref(answer(&o, "query_sql", ask_it));
+    unsetenv("PGPASSFILE");
+    unlink(file);
+    snprintf(open, sizeof open, "%s&password=open%%20sesame", url);
+    json_t *v = answer(&known, "query_sql", "{\"sql\": \"SELECT 'open sesame' AS own\"}");
+    json_decref(v);
+    /* what the server repeats of it has it struck out */
+    r = ask(&known, "query_sql", "{\"sql\": \"SELECT 'open sesame'::int\"}");
+    assert_non_null(strstr(r.message, "invalid input syntax for type integer: \"***\""));
+    agent_result_free(&r);
+}
+
 static const char records[] =
     "{\"id\": \"a1\", \"head\": \"Tea\", \"body\": \"green tea and black tea\"}\n"
     "{\"id\": \"b2\", \"head\": \"Coffee\", \"body\": \"coffee is no tea at all really\"}\n"
@@ -797,8 +847,8 @@ int main(void)
         cmocka_unit_test(statements_are_refused), cmocka_unit_test(tables_and_pages),
         cmocka_unit_test(stamps_follow_changes),  cmocka_unit_test(broken_trees),
         cmocka_unit_test(tools_answer),           cmocka_unit_test(a_role_is_held_back),
-        cmocka_unit_test(documents_are_found),    cmocka_unit_test(commands_work),
-        cmocka_unit_test(attacks_are_stopped),
+        cmocka_unit_test(a_password_is_asked),    cmocka_unit_test(documents_are_found),
+        cmocka_unit_test(commands_work),          cmocka_unit_test(attacks_are_stopped),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
