@@ -115,6 +115,7 @@ int cli_mcp_open(const struct cli_command *self, struct cli_mcp *m, bool hears)
                                           .capabilities = can,
                                           .told = hears ? told : NULL,
                                           .context = m };
+    base_interrupt_install(); /* Ctrl-C calls off what runs, and the session is ended */
     int rc = can ? mcp_client_open(&m->client, &o) : BASE_E_MEMORY;
     json_decref(can);
     return rc ? cli_fail(self) : 0;

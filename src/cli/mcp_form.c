@@ -7,6 +7,7 @@
 #include "cli/mcp_connect.h"
 #include <assay/schema.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -25,6 +26,9 @@ static void say(const char *text, int columns)
 static bool read_line(char **line, size_t *room)
 {
     fflush(stderr);
+    for (struct pollfd fd = { STDIN_FILENO, POLLIN, 0 }; poll(&fd, 1, 200) <= 0;)
+        if (base_interrupted())
+            return false;
     ssize_t n = getline(line, room, stdin);
     if (n < 0)
         return false;

@@ -1,8 +1,7 @@
 /* The client's own parts: one session over one of two transports.
  *
  *   client.c          hello in both eras, requests and their rounds, lists
- *   client_answer.c   what the server says and asks while a request waits
- *   client_form.c     elicitation: a form's defaults and its check
+ *   client_answer.c   what the server says and asks while a request waits; forms
  *   client_headers.c  what a request's headers say of its body (2026-07-28)
  *   client_stdio.c    a program and its process group
  *   client_http.c     streamable HTTP on libcurl
