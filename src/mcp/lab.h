@@ -24,13 +24,14 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
-#define LAB_WORKERS   4
-#define LAB_URI_BYTES 4096
-#define LAB_ROWS_MOST 1000              /* of one page */
-#define LAB_TEXT_MOST ((size_t)1 << 20) /* of one page of rows or of a file's text */
-#define LAB_READ_MOST ((size_t)4 << 20) /* of anything that is read */
-#define LAB_FILES     1000              /* data sets that are listed */
-#define LAB_FIRST     10                /* rows that a description shows */
+#define LAB_WORKERS    4
+#define LAB_URI_BYTES  4096
+#define LAB_NAME_BYTES 1024              /* of a value in it */
+#define LAB_ROWS_MOST  1000              /* of one page */
+#define LAB_TEXT_MOST  ((size_t)1 << 20) /* of one page of rows or of a file's text */
+#define LAB_READ_MOST  ((size_t)4 << 20) /* of anything that is read */
+#define LAB_FILES      1000              /* data sets that are listed */
+#define LAB_FIRST      10                /* rows that a description shows */
 
 /* ---- addresses (lab_uri.c) ---- */
 
@@ -42,6 +43,8 @@ struct lab_values {
     char name[LAB_VARIABLES][16];
     char *value[LAB_VARIABLES];
 };
+/* Whether a name can stand in an address at all: what cannot is not listed either. */
+bool mcp_lab_addressable(const char *name, size_t bytes);
 /* Whether uri is an expansion of the template: 1 and its values (lab_values_free), 0 when not, or
  * negative. A template is RFC 6570's level 1: literals and {variable}; a variable stands for
  * characters of a path's part and %XX, as few as the literal behind it allows. */

@@ -172,7 +172,7 @@ static int walk(struct files *f, int parent, const char *entry, const char *fold
         const char *name = names[i]->d_name;
         struct stat st;
         if (!rc && !f->more && f->visited++ < VISITED_MOST &&
-            base_utf8_invalid(name, strlen(name)) == strlen(name) &&
+            mcp_lab_addressable(name, strlen(name)) &&
             fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
             char *inner = NULL;
             if (S_ISREG(st.st_mode) && format_of(name) != DATA_FORMAT_AUTO)

@@ -349,7 +349,9 @@ static int each(struct mcp_lab *l,
         }
         json_array_foreach(json_object_get(tables, "tables"), k, one)
         {
-            rc = rc ? rc : add(list, &l->database[i], one);
+            const json_t *name = json_object_get(one, "name");
+            if (!rc && mcp_lab_addressable(json_string_value(name), json_string_length(name)))
+                rc = add(list, &l->database[i], one);
         }
         json_decref(tables);
     }

@@ -26,6 +26,14 @@ static int hex(char c)
                                   : -1;
 }
 
+bool mcp_lab_addressable(const char *name, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        if ((unsigned char)name[i] < ' ' || name[i] == 0x7f)
+            return false;
+    return bytes && bytes <= LAB_NAME_BYTES && base_utf8_invalid(name, bytes) == bytes;
+}
+
 /* n bytes of an address as the text they stand for: 1, 0 when they stand for none that may be, or
  * negative. */
 static int decode(const char *s, size_t n, char **out)
@@ -34,7 +42,7 @@ static int decode(const char *s, size_t n, char **out)
     if (!text)
         return BASE_E_MEMORY;
     size_t length = 0;
-    bool good = n > 0;
+    bool good = true;
     for (size_t i = 0; good && i < n; i++) {
         unsigned char c = (unsigned char)s[i];
         if (c == '%') {
@@ -45,11 +53,10 @@ static int decode(const char *s, size_t n, char **out)
         } else {
             good = stands(c);
         }
-        good = good && c >= ' ' && c != 0x7f;
         text[length++] = (char)c;
     }
     text[length] = 0;
-    if (!good || base_utf8_invalid(text, length) != length) {
+    if (!good || !mcp_lab_addressable(text, length)) {
         base_free(text);
         return 0;
     }

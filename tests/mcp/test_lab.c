@@ -127,6 +127,20 @@ static void data_sets_are_listed(void **state)
     json_decref(list);
     json_decref(again);
     json_decref(templates);
+    /* what no address can name is not listed */
+    char path[512];
+    lab_file("line\nbreak.csv", "a\n1\n");
+    lab_sql(lab_ground.shop, "CREATE TABLE \"\"(a); CREATE TABLE \"line\nbreak\"(a)");
+    list = json_array();
+    assert_int_equal(p->resources(p->context, list), 0);
+    char *shown = json_dumps(list, 0);
+    assert_null(strstr(shown, "%0A"));
+    assert_null(strstr(shown, "shop.sqlite/\""));
+    base_free(shown);
+    json_decref(list);
+    lab_sql(lab_ground.shop, "DROP TABLE \"\"; DROP TABLE \"line\nbreak\"");
+    snprintf(path, sizeof path, "%s/line\nbreak.csv", lab_ground.data);
+    unlink(path);
     mcp_lab_close(l);
 }
 
