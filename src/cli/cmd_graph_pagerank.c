@@ -1,4 +1,5 @@
 /* assay graph pagerank: PageRank of every node, with a bound on the error. */
+#include "base/json.h"
 #include "base/memory.h"
 #include "cli/display.h"
 #include "cli/graph_input.h"
@@ -93,12 +94,12 @@ static json_t *to_json(const struct graph *g, const double *value, const struct 
 static int print_csv(const struct graph *g, const double *value)
 {
     struct base_buffer b = { 0 };
-    char name[24];
+    char name[24], number[BASE_DOUBLE_TEXT];
     int rc = base_buffer_puts(&b, "node,pagerank\n");
     for (uint32_t v = 0; v < g->nodes && !rc; v++) {
         const char *text = graph_name(g, v, name);
         rc = data_cell_write(&b, (struct data_cell){ text, strlen(text) }, ',', '"');
-        rc = rc ? rc : base_buffer_printf(&b, ",%.17g\n", value[v]);
+        rc = rc ? rc : base_buffer_printf(&b, ",%s\n", base_double_text(value[v], number));
     }
     return cli_print_text(self, &b, rc);
 }

@@ -1,4 +1,5 @@
 /* The file of a sample's nodes: CSV node,visits,degree,weight. */
+#include "base/json.h"
 #include "base/buffer.h"
 #include "base/file.h"
 #include "graph/sample.h"
@@ -23,7 +24,7 @@ static uint64_t neighbors(const struct graph *g, uint32_t v)
 static int append_row(struct base_buffer *b, const struct graph *g, const struct graph_sample *s,
                       uint64_t i)
 {
-    char number[24];
+    char number[24], weight[BASE_DOUBLE_TEXT];
     uint32_t v = s->node[i];
     const char *name = graph_name(g, v, number);
     int rc = data_cell_write(b, (struct data_cell){ name, strlen(name) }, ',', '"');
@@ -31,7 +32,7 @@ static int append_row(struct base_buffer *b, const struct graph *g, const struct
         rc = base_buffer_printf(b, ",%llu,%llu,", (unsigned long long)s->visits[i],
                                 (unsigned long long)neighbors(g, v));
     if (rc == 0 && s->weight)
-        rc = base_buffer_printf(b, "%.17g", s->weight[i]);
+        rc = base_buffer_puts(b, base_double_text(s->weight[i], weight));
     return rc ? rc : base_buffer_puts(b, "\n");
 }
 

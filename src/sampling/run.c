@@ -9,6 +9,7 @@
  *
  * A design that needs two passes over standard input or a pipe copies it to a nameless temporary
  * file first. */
+#include "base/json.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
@@ -533,8 +534,9 @@ static int write_joint(const char *path, const double *joint, size_t n)
     int rc = base_writer_open(&w, path);
     if (rc)
         return rc;
+    char number[BASE_DOUBLE_TEXT];
     for (size_t i = 0; i < n * n; i++)
-        fprintf(w.stream, "%.17g%c", joint[i], (i + 1) % n ? ' ' : '\n');
+        fprintf(w.stream, "%s%c", base_double_text(joint[i], number), (i + 1) % n ? ' ' : '\n');
     return base_writer_commit(&w);
 }
 
