@@ -237,6 +237,14 @@ int stats_t_welch(const double *x, size_t n, const double *y, size_t m,
 int stats_t_student(const double *x, size_t n, const double *y, size_t m,
                     enum stats_alternative alternative, double level, struct stats_test *out);
 
+/* Interval of a standardised effect d = t / scale whose t has df degrees of freedom, by the
+ * noncentral t (Steiger and Fouladi 1997): scale is sqrt(n) for one sample and pairs, sqrt(n m / (n
+ * + m)) for two samples with a pooled sd, which takes variances for equal. Where |t| is beyond 30
+ * and the distribution function is of no use, d -+ z sqrt(1/scale^2 + d^2 / (2 df)) (Hedges and
+ * Olkin 1985). */
+int stats_interval_effect(double d, double scale, double df, double level,
+                          struct stats_interval *out);
+
 /* Permutation test of paired scores: under no difference the sign of every d is a coin's. All 2^n
  * sign patterns for n <= 20 (exact), else `resamples` random ones, p = (1 + #) / (1 + resamples).
  * statistic is the mean of d. */

@@ -96,13 +96,18 @@ int lab_mean(struct lab_analysis *a)
                  : stats_t_one(x, a->frame.n, mu, alternative, a->level, &t);
     if (!rc)
         rc = lab_group(a->out, name, x, a->frame.n, a->level);
+    bool clusters = c.n > 0;
     lab_category_free(&c);
     if (rc)
         return base_error_prefix(rc, "%.80s", name);
     lab_estimate(a->out, "estimates", "mean", t.estimate, t.se, t.interval);
     if (tested) {
+        struct stats_interval d = none;
         lab_test(a->out, "t", t.statistic, &t.df, 1, t.p, alternative);
-        lab_estimate(a->out, "effects", "Cohen's d", t.effect, NAN, none);
+        if (!clusters &&
+            (rc = stats_interval_effect(t.effect, sqrt((double)a->frame.n), t.df, a->level, &d)))
+            return rc;
+        lab_estimate(a->out, "effects", "Cohen's d", t.effect, NAN, d);
     }
     lab_say(a->out, "assumptions", "the mean is near normal over samples of this size");
     mind_small(a, name, x, a->frame.n);
@@ -238,7 +243,10 @@ int lab_welch(struct lab_analysis *a)
                  name_of(&t, 1));
         lab_estimate(a->out, "estimates", what, r.estimate, r.se, r.interval);
         lab_test(a->out, "t", r.statistic, &r.df, 1, r.p, alternative);
-        lab_estimate(a->out, "effects", "Cohen's d (pooled)", r.effect, NAN, none);
+        double n = (double)t.n[0], m = (double)t.n[1];
+        struct stats_interval d;
+        if (!(rc = stats_interval_effect(r.effect, sqrt(n * m / (n + m)), n + m - 2, a->level, &d)))
+            lab_estimate(a->out, "effects", "Cohen's d (pooled)", r.effect, NAN, d);
         lab_estimate(a->out, "effects", "Hedges' g", r.hedges, NAN, none);
         lab_say(a->out, "assumptions", "the rows are independent, within and between the groups");
         lab_say(a->out, "assumptions", "each group's mean is near normal; variances may differ");
@@ -318,7 +326,11 @@ int lab_paired(struct lab_analysis *a)
     snprintf(what, sizeof what, "mean of the differences, %.80s - %.80s", first, second);
     lab_estimate(a->out, "estimates", what, r.difference, r.se, r.interval);
     lab_test(a->out, "t", r.t, &r.df, 1, r.p, STATS_TWO_SIDED);
-    lab_estimate(a->out, "effects", "Cohen's d_z", r.effect, NAN, none);
+    struct stats_interval d;
+    double pairs = (double)a->frame.n;
+    if ((rc = stats_interval_effect(r.effect, sqrt(pairs), pairs - 1, a->level, &d)))
+        return rc;
+    lab_estimate(a->out, "effects", "Cohen's d_z", r.effect, NAN, d);
     lab_estimate(a->out, "effects", "correlation of the pairs", r.correlation, NAN, none);
     lab_say(a->out, "assumptions", "the rows are independent pairs");
     lab_say(a->out, "assumptions", "the mean difference is near normal over samples of this size");

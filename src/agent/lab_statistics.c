@@ -7,27 +7,33 @@
 #include <string.h>
 
 enum {
-    VALUES = 1,
-    OTHER = 2,
-    SUCCESSES = 4,
-    COUNT = 8,
-    MU = 16,
-    STATISTIC = 32,
-    Q = 64,
-    RESAMPLES = 128,
-    SEED = 256,
-    METHOD = 512,
-    ALTERNATIVE = 1024,
-    B = 2048,
-    C = 4096,
-    EFFECT = 8192,
-    N2 = 16384,
-    ALPHA = 32768,
-    ARGUMENTS = 16
+    VALUES = 1 << 0,
+    OTHER = 1 << 1,
+    SUCCESSES = 1 << 2,
+    COUNT = 1 << 3,
+    MU = 1 << 4,
+    STATISTIC = 1 << 5,
+    Q = 1 << 6,
+    RESAMPLES = 1 << 7,
+    SEED = 1 << 8,
+    METHOD = 1 << 9,
+    ALTERNATIVE = 1 << 10,
+    B = 1 << 11,
+    C = 1 << 12,
+    EFFECT = 1 << 13,
+    N2 = 1 << 14,
+    ALPHA = 1 << 15,
+    PAIRED = 1 << 16,
+    PREDICTORS = 1 << 17,
+    TRUTH = 1 << 18,
+    PREDICTED = 1 << 19,
+    POSITIVE = 1 << 20,
+    ARGUMENTS = 21
 };
 static const char *const argument_names[ARGUMENTS] = {
-    "values", "other",  "successes",   "n", "mu", "statistic", "q",  "resamples",
-    "seed",   "method", "alternative", "b", "c",  "effect",    "n2", "alpha"
+    "values",    "other", "successes", "n",           "mu",    "statistic", "q",
+    "resamples", "seed",  "method",    "alternative", "b",     "c",         "effect",
+    "n2",        "alpha", "paired",    "predictors",  "truth", "predicted", "positive"
 };
 struct work {
     const json_t *arguments;
@@ -138,7 +144,11 @@ static int t_one(struct work *w)
     if (rc)
         return rc;
     lab_estimate(w->out, "estimates", "mean", t.estimate, t.se, t.interval);
-    lab_estimate(w->out, "effects", "Cohen's d", t.effect, NAN, none);
+    struct stats_interval d;
+    double n = (double)w->n;
+    if ((rc = stats_interval_effect(t.effect, sqrt(n), n - 1, w->level, &d)))
+        return rc;
+    lab_estimate(w->out, "effects", "Cohen's d", t.effect, NAN, d);
     lab_test(w->out, "t", t.statistic, &t.df, 1, t.p, a);
     return 0;
 }
@@ -152,7 +162,11 @@ static int welch(struct work *w)
         return rc;
     lab_estimate(w->out, "estimates", "difference of means, values - other", t.estimate, t.se,
                  t.interval);
-    lab_estimate(w->out, "effects", "Cohen's d (pooled)", t.effect, NAN, none);
+    struct stats_interval d;
+    double n = (double)w->n, m = (double)w->m;
+    if ((rc = stats_interval_effect(t.effect, sqrt(n * m / (n + m)), n + m - 2, w->level, &d)))
+        return rc;
+    lab_estimate(w->out, "effects", "Cohen's d (pooled)", t.effect, NAN, d);
     lab_test(w->out, "t", t.statistic, &t.df, 1, t.p, a);
     return 0;
 }
@@ -175,7 +189,11 @@ static int paired(struct work *w)
         return rc;
     lab_estimate(w->out, "estimates", "mean of the differences, values - other", r.difference, r.se,
                  r.interval);
-    lab_estimate(w->out, "effects", "Cohen's d_z", r.effect, NAN, none);
+    struct stats_interval d;
+    double n = (double)w->n;
+    if ((rc = stats_interval_effect(r.effect, sqrt(n), n - 1, w->level, &d)))
+        return rc;
+    lab_estimate(w->out, "effects", "Cohen's d_z", r.effect, NAN, d);
     lab_test(w->out, "t", r.t, &r.df, 1, r.p, STATS_TWO_SIDED);
     return 0;
 }
@@ -206,6 +224,132 @@ static int correlation(struct work *w)
     lab_estimate(w->out, "estimates", stats_correlation_names[kind], r.r, NAN, r.interval);
     lab_test(w->out, "r", r.r, NULL, 0, r.p, STATS_TWO_SIDED);
     return 0;
+}
+
+static int permutation(struct work *w)
+{
+    struct stats_permutation r;
+    enum stats_alternative a = lab_alternative(w->arguments);
+    size_t resamples = (size_t)lab_integer(w->arguments, "resamples", 10000);
+    uint64_t seed = (uint64_t)lab_integer(w->arguments, "seed", 0);
+    bool pairs = lab_flag(w->arguments, "paired", false);
+    int rc = pairs ? equal_lengths(w) : 0;
+    for (size_t i = 0; i < w->n && pairs && !rc; i++)
+        w->x[i] -= w->y[i];
+    if (!rc)
+        rc = pairs ? stats_permutation_paired(w->x, w->n, a, resamples, seed, &r)
+                   : stats_permutation_two(w->x, w->n, w->y, w->m, a, resamples, seed, &r);
+    if (rc)
+        return rc;
+    lab_estimate(w->out, "estimates",
+                 pairs ? "mean of the differences, values - other"
+                       : "difference of means, values - other",
+                 r.statistic, NAN, none);
+    lab_test(w->out, r.exact ? "all sign patterns" : "random patterns", NAN, NULL, 0, r.p, a);
+    json_object_set_new(w->out, "resamples", lab_count((double)r.patterns));
+    return 0;
+}
+
+/* values on the lists of "predictors". */
+static int regression(struct work *w)
+{
+    const json_t *lists = json_object_get(w->arguments, "predictors");
+    size_t p = json_array_size(lists);
+    double **x = base_alloc_zero(p + 1, sizeof *x);
+    char(*names)[16] = base_alloc_zero(p + 1, sizeof *names);
+    const char **name = base_alloc_zero(p + 1, sizeof *name);
+    struct stats_regression r = { 0 };
+    int rc = x && names && name ? 0 : BASE_E_MEMORY;
+    for (size_t j = 0; j < p && !rc; j++) {
+        const json_t *list = json_array_get(lists, j);
+        snprintf(names[j], sizeof names[j], "x%u", (unsigned)j + 1);
+        name[j] = names[j];
+        if (json_array_size(list) != w->n)
+            rc = base_error_set(BASE_E_ARGUMENT, "predictor %zu has %zu numbers, values has %zu",
+                                j + 1, json_array_size(list), w->n);
+        else if (!(x[j] = base_alloc(w->n, sizeof *x[j])))
+            rc = BASE_E_MEMORY;
+        for (size_t i = 0; i < w->n && !rc; i++)
+            x[j][i] = json_number_value(json_array_get(list, i));
+    }
+    if (!rc)
+        rc = stats_regress(w->x, (const double *const *)x, name, w->n, p, w->level, &r);
+    for (size_t j = 0; j <= p && !rc; j++) {
+        const struct stats_coefficient *c = &r.coefficient[j];
+        lab_estimate(w->out, "estimates", j ? name[j - 1] : "intercept", c->value, c->se,
+                     c->interval);
+        lab_test(w->out, "t", c->t, &r.df, 1, c->p, STATS_TWO_SIDED);
+    }
+    if (!rc) {
+        const double df[] = { (double)p, r.df };
+        lab_test(w->out, "F", r.f, df, 2, r.f_p, STATS_GREATER);
+        json_object_set_new(w->out, "description",
+                            json_pack("{s:o, s:o, s:o}", "r2", base_json_number(r.r2),
+                                      "r2_adjusted", base_json_number(r.r2_adjusted), "sigma",
+                                      base_json_number(r.sigma)));
+    }
+    stats_regression_free(&r);
+    for (size_t j = 0; x && j < p; j++)
+        base_free(x[j]);
+    base_free(x);
+    base_free(names);
+    base_free(name);
+    return rc;
+}
+
+enum { LABELS_MOST = 200 };
+
+/* The number of a label among those seen, which a new one joins. */
+static uint32_t label_of(const char **label, size_t *n, const char *name)
+{
+    for (size_t k = 0; k < *n; k++)
+        if (strcmp(label[k], name) == 0)
+            return (uint32_t)k;
+    label[*n] = name;
+    return (uint32_t)(*n)++;
+}
+
+static int classification(struct work *w)
+{
+    const char **truth = NULL, **predicted = NULL, *label[LABELS_MOST + 2];
+    const char *positive = lab_string(w->arguments, "positive");
+    struct stats_bootstrap_options o = STATS_BOOTSTRAP_OPTIONS_DEFAULT;
+    struct stats_metric m[STATS_METRICS];
+    size_t n, n2, labels = 0, chosen = SIZE_MAX;
+    o.resamples = (size_t)lab_integer(w->arguments, "resamples", 2000);
+    o.seed = (uint64_t)lab_integer(w->arguments, "seed", 0);
+    o.level = w->level;
+    int rc = lab_strings(w->arguments, "truth", &truth, &n);
+    if (!rc)
+        rc = lab_strings(w->arguments, "predicted", &predicted, &n2);
+    uint32_t *id = rc ? NULL : base_alloc(2 * n + 1, sizeof *id);
+    if (!rc && !id)
+        rc = BASE_E_MEMORY;
+    if (!rc && n != n2)
+        rc = base_error_set(BASE_E_ARGUMENT, "truth has %zu labels, predicted %zu", n, n2);
+    for (size_t i = 0; i < n && !rc; i++) {
+        id[i] = label_of(label, &labels, truth[i]);
+        id[n + i] = label_of(label, &labels, predicted[i]);
+        if (labels > LABELS_MOST)
+            rc = base_error_set(BASE_E_LIMIT, "more than %d different labels", LABELS_MOST);
+    }
+    for (size_t k = 0; k < labels && positive && !rc; k++)
+        if (strcmp(label[k], positive) == 0)
+            chosen = k;
+    if (!rc && positive && chosen == SIZE_MAX)
+        rc = base_error_set(BASE_E_ARGUMENT, "positive: no item is \"%.60s\"", positive);
+    if (!rc)
+        rc = stats_classify(id, id + n, n, labels, chosen, 0, &o, m);
+    for (int k = 0; k < STATS_METRICS && !rc; k++)
+        if (!isnan(m[k].value))
+            lab_estimate(w->out, "estimates", stats_metric_names[k], m[k].value, m[k].se,
+                         m[k].interval);
+    if (!rc)
+        json_object_set_new(w->out, "n", lab_count((double)n));
+    base_free(truth);
+    base_free(predicted);
+    base_free(id);
+    return rc;
 }
 
 static int mcnemar(struct work *w)
@@ -270,6 +414,9 @@ static const struct kind {
     { "paired_t_test", VALUES | OTHER, 0, paired },
     { "mann_whitney", VALUES | OTHER, ALTERNATIVE, ranksum },
     { "correlation", VALUES | OTHER, METHOD, correlation },
+    { "permutation_test", VALUES | OTHER, PAIRED | RESAMPLES | SEED | ALTERNATIVE, permutation },
+    { "regression", VALUES | PREDICTORS, 0, regression },
+    { "classification", TRUTH | PREDICTED, POSITIVE | RESAMPLES | SEED, classification },
     { "mcnemar", B | C, 0, mcnemar },
     { "adjust", VALUES, METHOD | ALPHA, adjust },
     { "power", EFFECT | COUNT, N2 | ALPHA | ALTERNATIVE, power },

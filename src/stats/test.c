@@ -102,6 +102,41 @@ int stats_t_student(const double *x, size_t n, const double *y, size_t m,
     return finish(out, 0, sqrt(pooled), alternative, level);
 }
 
+/* The noncentrality at which P(T >= t) = p; it rises with the noncentrality. */
+static double noncentrality_of(double t, double df, double p)
+{
+    double low = t - 10 - fabs(t), high = t + 10 + fabs(t);
+    for (int i = 0; i < 60 && high - low > 1e-11 * (1 + fabs(t)); i++) {
+        double middle = (low + high) / 2;
+        if (stats_t_noncentral_tail(t, df, middle) < p)
+            low = middle;
+        else
+            high = middle;
+    }
+    return (low + high) / 2;
+}
+
+int stats_interval_effect(double d, double scale, double df, double level,
+                          struct stats_interval *out)
+{
+    int rc = stats_interval_normal(0, 1, level, out);
+    if (rc)
+        return rc;
+    if (!(scale > 0 && df > 0) || isnan(d)) {
+        *out = (struct stats_interval){ NAN, NAN };
+        return 0;
+    }
+    double t = d * scale;
+    if (fabs(t) > 30) {
+        double z = out->high, se = sqrt(1 / (scale * scale) + d * d / (2 * df));
+        *out = (struct stats_interval){ d - z * se, d + z * se };
+        return 0;
+    }
+    out->low = noncentrality_of(t, df, (1 - level) / 2) / scale;
+    out->high = noncentrality_of(t, df, (1 + level) / 2) / scale;
+    return 0;
+}
+
 /* Whether a permuted sum is as extreme as the one seen; sums that differ by rounding are equal. */
 static bool as_extreme(double sum, double seen, double slack, enum stats_alternative alternative)
 {

@@ -463,6 +463,21 @@ static void numbers(void **state)
         /* mannwhitneyu([1,2,3,4], [2.5,5,6,9], method='exact').pvalue */
         { "{\"operation\": \"mann_whitney\", \"values\": [1, 2, 3, 4], \"other\": [2.5, 5, 6, 9]}",
           "tests/0/p", 0.11428571428571428 },
+        /* d = (2.5 - 5.25) / pooled sd, and brentq on scipy.stats.nct.sf */
+        { "{\"operation\": \"welch_t_test\", \"values\": [1, 2, 3, 4], \"other\": [2, 4, 6, 9]}",
+          "effects/0/interval/low", -2.6918318437674835 },
+        /* of the 16 sign patterns the two with all signs alike are as far from 0 */
+        { "{\"operation\": \"permutation_test\", \"values\": [1, 2, 3, 4], \"other\": [2, 4, 6, "
+          "9], \"paired\": true}",
+          "tests/0/p", 0.125 },
+        /* statsmodels OLS([2, 4, 6, 9.5, 11] on [1, 2, 3, 4, 5]) */
+        { "{\"operation\": \"regression\", \"values\": [2, 4, 6, 9.5, 11], \"predictors\": [[1, 2, "
+          "3, 4, 5]]}",
+          "estimates/1/se", 0.16072751268321592 },
+        /* sklearn f1_score(average='macro') */
+        { "{\"operation\": \"classification\", \"truth\": [\"a\", \"a\", \"b\", \"b\", \"b\"], "
+          "\"predicted\": [\"a\", \"b\", \"b\", \"b\", \"a\"], \"resamples\": 200}",
+          "estimates/7/value", 0.5833333333333333 },
         { "{\"operation\": \"mcnemar\", \"b\": 10, \"c\": 3}", "tests/0/p", 0.09228515625 },
         { "{\"operation\": \"adjust\", \"values\": [0.01, 0.04, 0.03], \"method\": \"bh\"}",
           "adjusted/2", 0.04 },
@@ -486,6 +501,17 @@ static void numbers(void **state)
             "choose holm, bonferroni");
     refused("statistics", "{\"operation\": \"bootstrap\", \"values\": [1, 2, 3], \"q\": 0.5}",
             "statistic mean does not use q");
+    refused("statistics",
+            "{\"operation\": \"regression\", \"values\": [1, 2, 3], \"predictors\": [[1, 2]]}",
+            "predictor 1 has 2 numbers, values has 3");
+    refused("statistics",
+            "{\"operation\": \"regression\", \"values\": [1, 2, 3, 5], \"predictors\": [[1, 2, 3, "
+            "4], [2, 4, 6, 8]]}",
+            "predictor x2 is a linear combination");
+    refused(
+        "statistics",
+        "{\"operation\": \"classification\", \"truth\": [\"a\"], \"predicted\": [\"a\", \"b\"]}",
+        "truth has 1 labels, predicted 2");
     refused("statistics", "{\"operation\": \"t_test\", \"values\": [1]}", "at least 2 values");
 }
 

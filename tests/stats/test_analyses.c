@@ -49,6 +49,36 @@ static void noncentral_tails(void **state)
     NEAR(stats_f_noncentral_tail(40000, 3, 1e6, i.high), 0.975, 1e-8);
 }
 
+/* scipy.optimize.brentq on scipy.stats.nct.sf, SciPy 1.17.1. */
+static void effects_have_intervals(void **state)
+{
+    (void)state;
+    static const struct {
+        double d, scale, df, low, high;
+    } cases[] = {
+        { 0.488, 3.4641016151377544, 48, -0.08857361933280719, 1.0596437799934375 },
+        { -0.3, 3.4641016151377544, 11, -0.8727691761011775, 0.2856166605298691 },
+        { 0, 2.23606797749979, 4, -0.8765225405765814, 0.8765225405765811 },
+        { 2.5, 3, 7.5, 1.085031859884121, 3.8850890646315324 },
+    };
+    struct stats_interval i;
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        assert_int_equal(stats_interval_effect(cases[k].d, cases[k].scale, cases[k].df, 0.95, &i),
+                         0);
+        NEAR(i.low, cases[k].low, 1e-9);
+        NEAR(i.high, cases[k].high, 1e-9);
+    }
+    /* where the normal form takes over both say the same to a hundredth of the width */
+    struct stats_interval other;
+    assert_int_equal(stats_interval_effect(0.2999, 100, 39998, 0.95, &i), 0);
+    assert_int_equal(stats_interval_effect(0.3001, 100, 39998, 0.95, &other), 0);
+    NEAR(i.low, other.low - 0.0002, 4e-4);
+    NEAR(i.high, other.high - 0.0002, 4e-4);
+    assert_int_equal(stats_interval_effect(NAN, 3, 4, 0.95, &i), 0);
+    assert_true(isnan(i.low));
+    assert_int_equal(stats_interval_effect(1, 3, 4, 1.5, &i), BASE_E_ARGUMENT);
+}
+
 static void rank_sums(void **state)
 {
     (void)state;
@@ -353,10 +383,11 @@ static void failing_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(noncentral_tails),       cmocka_unit_test(rank_sums),
-        cmocka_unit_test(variance_is_analysed),   cmocka_unit_test(counts_are_tested),
-        cmocka_unit_test(small_tables_are_exact), cmocka_unit_test(odds_are_fitted),
-        cmocka_unit_test(clusters_are_minded),    cmocka_unit_test(failing_allocations),
+        cmocka_unit_test(noncentral_tails),    cmocka_unit_test(effects_have_intervals),
+        cmocka_unit_test(rank_sums),           cmocka_unit_test(variance_is_analysed),
+        cmocka_unit_test(counts_are_tested),   cmocka_unit_test(small_tables_are_exact),
+        cmocka_unit_test(odds_are_fitted),     cmocka_unit_test(clusters_are_minded),
+        cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }
