@@ -92,6 +92,10 @@ static int draw(struct drawing *d, const struct arguments *a, enum graph_layout 
     d->y = base_alloc(g->nodes, sizeof *d->y);
     if (!d->x || !d->y)
         return BASE_E_MEMORY;
+    /* first, as it refuses graphs that are too large to draw */
+    double aspect = (double)a->width / (double)a->height;
+    if ((rc = graph_layout_make(g, layout, (uint64_t)cli_common.seed, aspect, d->x, d->y)))
+        return rc;
     size_t at = (size_t)snprintf(subtitle, sizeof subtitle, "%u nodes, %llu %s", g->nodes,
                                  (unsigned long long)g->edges, g->directed ? "arcs" : "edges");
     if (a->color && strcmp(a->color, "none") != 0) {
@@ -119,9 +123,7 @@ static int draw(struct drawing *d, const struct arguments *a, enum graph_layout 
     p.subtitle = subtitle;
     p.x = d->x;
     p.y = d->y;
-    double aspect = (a->width ? (double)a->width : 960) / (a->height ? (double)a->height : 720);
-    rc = graph_layout_make(g, layout, (uint64_t)cli_common.seed, aspect, d->x, d->y);
-    return rc ? rc : graph_picture_write(g, &p, cli_common.output);
+    return graph_picture_write(g, &p, cli_common.output);
 }
 
 static int tell(const struct drawing *d)
@@ -150,7 +152,7 @@ static int tell(const struct drawing *d)
 
 static int run(int argc, char **argv)
 {
-    struct arguments a = { .labels = 30, .scale = 2 };
+    struct arguments a = { .labels = 30, .width = 960, .height = 720, .scale = 2 };
     struct drawing d = { 0 };
     int n;
     const struct cli_option options[] = {
@@ -182,7 +184,7 @@ static int run(int argc, char **argv)
         return cli_usage(self, "say where to: -o FILE.svg (or .png, .pdf)");
     if ((a.color && strcmp(a.color, "none") != 0) != (a.attributes != NULL))
         return cli_usage(self, "--attributes FILE and --color COLUMN go together");
-    if (a.labels < 0 || a.width < 0 || a.width > 4096 || a.height < 0 || a.height > 4096 ||
+    if (a.labels < 0 || a.width < 160 || a.width > 4096 || a.height < 160 || a.height > 4096 ||
         a.scale < 1 || a.scale > 4)
         return cli_usage(self, "--labels is at least 0, --width and --height are 160 to 4096, "
                                "--scale is 1 to 4");

@@ -137,6 +137,9 @@ static void test_draw(void **state)
     json_decref(o);
     fails(test_assay(NULL, "graph", "draw", "builtin:friends", NULL), 2, "-o FILE.svg");
     fails(test_assay(NULL, "graph", "draw", "builtin:friends", "-o", "x.gif", NULL), 1, ".png");
+    fails(
+        test_assay(NULL, "graph", "draw", "builtin:friends", "-o", "x.svg", "--width", "20", NULL),
+        2, "160 to 4096");
     fails(test_assay(NULL, "graph", "draw", "builtin:friends", "-o", "x.svg", "--color", "club",
                      NULL),
           2, "go together");
