@@ -191,6 +191,60 @@ static void reads(void **state)
                "-32602");
 }
 
+/* The same over HTTP, with a token, in both eras. */
+static void over_http(void **state)
+{
+    (void)state;
+    const char *program = getenv("ASSAY_PROGRAM");
+    char text[600] = "", url[200] = "";
+    size_t n = 0;
+    int from[2], status = 0;
+    assert_int_equal(pipe2(from, O_CLOEXEC), 0);
+    setenv("ASSAY_TEST_TOKEN", "a secret", 1);
+    pid_t pid = fork();
+    if (pid == 0) {
+        program = program && *program ? program : "./assay";
+        dup2(from[1], 2);
+        execl(program, program, "mcp", "serve", "--http", "127.0.0.1:0", "--token-env",
+              "ASSAY_TEST_TOKEN", "--conformance-fixtures", (char *)NULL);
+        _exit(127);
+    }
+    close(from[1]);
+    for (ssize_t k; n < sizeof text - 1 && !strchr(text, '\n') &&
+                    (k = read(from[0], text + n, sizeof text - 1 - n)) > 0;)
+        text[n += (size_t)k] = 0;
+    const char *at = strstr(text, "http://");
+    assert_non_null(at);
+    snprintf(url, sizeof url, "%.*s", (int)strcspn(at, "; \n"), at);
+    static const char *const versions[] = { "2025-06-18", "2025-11-25", "2026-07-28" };
+#define HTTP(command)                                                                              \
+    "mcp", command, "--url", url, "--token-env", "ASSAY_TEST_TOKEN", "--protocol", versions[i]
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        assert_run(test_assay(NULL, HTTP("list"), NULL), 0, versions[i], "");
+        assert_run(test_assay(NULL, HTTP("call"), "test_tool_with_progress", NULL), 0, "",
+                   "progress 50 of 100\n");
+        assert_run(test_assay(NULL, HTTP("call"), "test_header_parameter", "--args",
+                              "{\"region\": \" \u4e16 \"}", NULL),
+                   0, "", "");
+        assert_run(test_assay(NULL, HTTP("read"), "test://static-text", NULL), 0,
+                   "This is the content", "");
+        assert_run(test_assay(NULL, HTTP("prompt"), "test_simple_prompt", NULL), 0,
+                   "This is a simple prompt for testing.", "");
+    }
+#undef HTTP
+    assert_run(test_assay(NULL, "mcp", "call", "--url", url, "--token-env", "ASSAY_TEST_TOKEN",
+                          "test_elicitation", "--args", "{\"message\": \"m\"}", "--answer",
+                          "{\"username\": \"u\", \"email\": \"u@example.org\"}", NULL),
+               0, "action=accept", "");
+    assert_run(test_assay(NULL, "mcp", "call", "--url", url, "--token-env", "ASSAY_TEST_TOKEN",
+                          "test_reconnection", NULL),
+               0, "this came to who returned", "");
+    assert_run(test_assay(NULL, "mcp", "list", "--url", url, NULL), 1, "", "bearer token");
+    kill(pid, SIGTERM);
+    waitpid(pid, &status, 0);
+    close(from[0]);
+}
+
 static void tools_of_a_server(void **state)
 {
     (void)state;
@@ -233,8 +287,9 @@ static void tools_of_a_server(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lists),    cmocka_unit_test(calls), cmocka_unit_test(forms),
-        cmocka_unit_test(terminal), cmocka_unit_test(reads), cmocka_unit_test(tools_of_a_server),
+        cmocka_unit_test(lists),     cmocka_unit_test(calls), cmocka_unit_test(forms),
+        cmocka_unit_test(terminal),  cmocka_unit_test(reads), cmocka_unit_test(tools_of_a_server),
+        cmocka_unit_test(over_http),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
