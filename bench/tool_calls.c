@@ -1,21 +1,24 @@
 /* Times calls of a tool through the whole gate (bench/RESULTS.md):
  *
  *   make build/release/bench/tool_calls
- *   taskset -c 0 build/release/bench/tool_calls CALLS [THREADS] [AUDIT-LOG]
+ *   taskset -c 0 build/release/bench/tool_calls CALLS [THREADS] [kept|new] [AUDIT-LOG]
  *
- * Each call has other arguments, is validated, ruled on, run by a worker of its own, its result
- * validated, and written to the log if there is one. Prints the wall time of a call (median, p99,
- * greatest), calls a second, and processor time of a call: the worker's, and everything's. */
+ * Each call has other arguments, is validated, ruled on, run by a worker, its result validated, and
+ * written to the log if there is one. "new": each call has a worker of its own, as the calls of
+ * tools have that are not pure. Prints the wall time of a call (median, p99, greatest), calls a
+ * second, and processor time of a call: the worker's, and everything's. */
 #include "base/memory.h"
 #include <assay/tool.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
 static struct agent_gate *gate;
 static int calls, threads = 1;
+static const char *who = "bench";
 static double *wall, *cpu;
 static _Atomic int next, failed;
 
@@ -34,7 +37,7 @@ static void *work(void *context)
         snprintf(text, sizeof text, "(2^64 - 1) / 3 + %d", i);
         json_t *arguments = json_pack("{s:s}", "expression", text);
         const struct agent_call c = {
-            .tool = "calculator", .arguments = arguments, .caller = "bench", .session = "bench"
+            .tool = "calculator", .arguments = arguments, .caller = who, .session = who
         };
         struct agent_result r;
         double begin = clock_of(CLOCK_MONOTONIC);
@@ -72,13 +75,16 @@ int main(int argc, char **argv)
 {
     calls = argc > 1 ? atoi(argv[1]) : 2000;
     threads = argc > 2 ? atoi(argv[2]) : 1;
+    if (argc > 3 && strcmp(argv[3], "new") == 0)
+        who = NULL; /* calls of nobody share nothing */
     struct agent_tools *tools = NULL;
     struct agent_audit *audit = NULL;
     const struct agent_builtin_options builtin = { 0 };
     if (calls < 1 || threads < 1 || threads > 256 || agent_tools_make(&tools) ||
         agent_tools_add_builtin(tools, &builtin) ||
-        (argc > 3 && agent_audit_open(&audit, argv[3]))) {
-        fprintf(stderr, "usage: tool_calls CALLS [THREADS] [AUDIT-LOG] %s\n", base_error_message());
+        (argc > 4 && agent_audit_open(&audit, argv[4]))) {
+        fprintf(stderr, "usage: tool_calls CALLS [THREADS] [kept|new] [AUDIT-LOG] %s\n",
+                base_error_message());
         return 2;
     }
     const struct agent_gate_options options = { .audit = audit };

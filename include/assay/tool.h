@@ -68,6 +68,9 @@ struct agent_tool {
      * so that no call has to. Any number of times; starts no threads and leaves nothing open. NULL
      * = nothing to prepare. */
     void (*prepare)(void);
+    /* What it answers depends on its arguments alone, and it keeps nothing: where it declares no
+     * capability its worker may take further calls of the same conversation (sandbox.h). */
+    bool pure;
     agent_open_fn *open;
     void *opened; /* in run only */
     agent_tool_fn *run;

@@ -757,5 +757,6 @@ const struct agent_tool agent_tool_calculator = {
     .read_only = true,
     .idempotent = true,
     .prepare = prepare,
+    .pure = true,
     .run = run,
 };

@@ -535,10 +535,16 @@ static int run(struct step *s)
     if (tool->remote)
         return ask_remote(s, &needs);
     char *input = json_dumps(s->call->arguments, JSON_COMPACT | JSON_ENCODE_ANY);
+    const char *session = s->call->session, *caller = s->call->caller;
+    char *keep = !tool->pure ? NULL
+                 : session   ? base_format("session %s", session)
+                 : caller    ? base_format("caller %s", caller)
+                             : NULL;
     struct agent_job job = { .tool = tool,
                              .needs = &needs,
                              .input = input,
                              .input_bytes = input ? strlen(input) : 0,
+                             .keep = keep,
                              .cancelled = s->call->cancelled,
                              .progress = s->call->progress,
                              .context = s->call->context };
@@ -547,12 +553,11 @@ static int run(struct step *s)
     int rc = input ? nest_take(s->g, agent_nest_kind_of(&needs), &nest) : BASE_E_MEMORY;
     if (!rc)
         rc = agent_sandbox_run(nest->at, &job, &ended);
-    nest_give(s->g, nest);
     base_free(input);
-    if (rc == BASE_E_MEMORY)
-        return rc;
-    if (rc)
-        return stop(s, AGENT_FAILED, "%s", base_error_message());
+    if (rc) {
+        rc = rc == BASE_E_MEMORY ? rc : stop(s, AGENT_FAILED, "%s", base_error_message());
+        goto given;
+    }
     s->result->seconds = ended.seconds;
     s->result->cpu_seconds = ended.cpu_seconds;
     static const enum agent_outcome outcomes[] = {
@@ -570,11 +575,17 @@ static int run(struct step *s)
     if (base_json_parse_wire(&s->result->value, ended.answer.data ? ended.answer.data : "",
                              ended.answer.length, 0, "result")) {
         rc = stop(s, AGENT_BAD_RESULT, "%s", base_error_message());
+        agent_sandbox_forget(nest->at, &job);
         goto out;
     }
     rc = check_result(s);
+    if (rc) /* who lies once is not asked again */
+        agent_sandbox_forget(nest->at, &job);
 out:
     base_buffer_free(&ended.answer);
+given:
+    nest_give(s->g, nest);
+    base_free(keep);
     return rc;
 }
 

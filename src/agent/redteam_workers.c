@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -146,6 +147,85 @@ static const struct {
     { "fork_with_threads", "a process where threads are allowed", fork_with_threads, true },
 };
 
+/* ---- workers that are kept: tools that call themselves pure and are not ---- */
+
+/* The n-th call of a worker does what "do" says. */
+static int impure(const struct agent_tool *t, const json_t *a, json_t **out)
+{
+    (void)t;
+    const char *what = json_string_value(json_object_get(a, "do"));
+    kept++;
+    if (what && strcmp(what, "late") == 0) { /* says more behind its answer, before it is asked */
+        agent_frame_write(ANSWER, 'r', "", 0, "0", 1);
+        wait_ms(30);
+        agent_frame_write(ANSWER, 'r', "", 0, "-1", 2);
+        wait_ms(3600000);
+    } else if (what && strcmp(what, "hang") == 0) { /* answers, and hears nothing more */
+        agent_frame_write(ANSWER, 'r', "", 0, "0", 1);
+        wait_ms(3600000);
+    } else if (what && strcmp(what, "burn") == 0) {
+        char text[24];
+        int n = snprintf(text, sizeof text, "%d", (int)getpid());
+        agent_frame_write(ANSWER, 'r', "", 0, text, (size_t)n);
+        for (;;)
+            kept++;
+    } else if (what && strcmp(what, "fork") == 0) {
+        (void)!fork();
+    } else if (what && strcmp(what, "lie") == 0) {
+        return (*out = json_string("no number")) ? 0 : BASE_E_MEMORY;
+    }
+    return (*out = json_integer(kept)) ? 0 : BASE_E_MEMORY;
+}
+
+/* What the impure tool answers in a session: a number from 1 on, or -2 when it did not. */
+static json_int_t ask_impure(struct try *t, const char *what, const char *session, char how[300])
+{
+    static int n; /* no two calls are alike */
+    char arguments[80];
+    json_t *value = NULL;
+    snprintf(arguments, sizeof arguments, "{\"do\": \"%s\", \"n\": %d}", what, ++n);
+    bool ok = redteam_call(t, "impure", arguments, session, how, &value) == AGENT_OK;
+    json_int_t got = ok && json_is_integer(value) ? json_integer_value(value) : -2;
+    json_decref(value);
+    return got;
+}
+
+static void try_kept(struct try *t)
+{
+    char how[300], said[300];
+    json_int_t a = ask_impure(t, "", "kept a", how), again = ask_impure(t, "", "kept a", how),
+               b = ask_impure(t, "", "kept b", how);
+    snprintf(how, sizeof how, "%d calls of one session by one worker, another's by another",
+             (int)again);
+    redteam_add(t, "workers", "a kept worker tells one session of another",
+                a == 1 && again == 2 && b == 1, how);
+    ask_impure(t, "late", "kept c", how);
+    wait_ms(100);
+    a = ask_impure(t, "", "kept c", how);
+    redteam_add(t, "workers", "a kept worker answers before it is asked", a == 1,
+                a == 1 ? "it was ended unheard: the call had a new one" : how);
+    ask_impure(t, "", "kept d", how);
+    b = ask_impure(t, "fork", "kept d", said);
+    a = ask_impure(t, "", "kept d", how);
+    redteam_add(t, "workers", "a kept worker forks in its second call", b == -2 && a == 1, said);
+    ask_impure(t, "hang", "kept e", how);
+    b = ask_impure(t, "", "kept e", said);
+    a = ask_impure(t, "", "kept e", how);
+    redteam_add(t, "workers", "a kept worker hangs between its calls", b == -2 && a == 1, said);
+    ask_impure(t, "", "kept f", how);
+    b = ask_impure(t, "lie", "kept f", said);
+    a = ask_impure(t, "", "kept f", how);
+    redteam_add(t, "workers", "a kept worker breaks its schema, and is asked again",
+                b == -2 && a == 1, said);
+    json_int_t pid = ask_impure(t, "burn", "kept g", how);
+    int waited = 0;
+    while (pid > 0 && kill((pid_t)pid, 0) == 0 && waited++ < 300)
+        wait_ms(10);
+    redteam_add(t, "workers", "a kept worker computes between its calls",
+                pid > 0 && kill((pid_t)pid, 0) != 0,
+                "ended after the processor time of four calls");
+}
+
 static void try_workers(struct try *t)
 {
     char how[300];
@@ -280,7 +360,12 @@ int redteam_workers_tools(struct ground *g)
         rc = agent_tools_add(g->tools, &tool);
     }
     const struct agent_tool more[] = { { .name = "error_no_text", .run = error_no_text },
-                                       { .name = "keep", .run = keep } };
+                                       { .name = "keep", .run = keep },
+                                       { .name = "impure",
+                                         .run = impure,
+                                         .pure = true,
+                                         .output = "{\"type\": \"integer\"}",
+                                         .needs = { .cpu_ms = 100, .wall_ms = 700 } } };
     for (size_t i = 0; i < sizeof more / sizeof *more && !rc; i++)
         rc = agent_tools_add(g->tools, &more[i]);
     return rc ? rc : programs_tools(g);
@@ -289,6 +374,7 @@ int redteam_workers_tools(struct ground *g)
 void redteam_workers_try(struct try *t, const struct ground *g)
 {
     try_workers(t);
+    try_kept(t);
     try_programs(t, g);
 }
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,20 +18,45 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define TICK_MS      20
 #define KILL_SECONDS 10  /* a worker that is told to end takes microseconds */
+#define KEPT_MOST    16  /* workers waiting for their next call */
+#define KEPT_CALLS   100 /* of one worker */
+#define KEPT_SECONDS 5
 #define ERROR_BYTES  400 /* of a program's standard error that are told */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
 
 /* ---- nests ---- */
 
+/* A worker that waits for its next call. */
+struct kept {
+    const struct agent_tool *tool;
+    char *key; /* of the calls that it may take */
+    unsigned cpu_ms;
+    size_t memory;
+    int socket, answer, requests;
+    pid_t pid;
+    unsigned calls;
+    double born, used; /* when; seconds of processor time so far */
+};
 struct agent_nest {
     int socket;
     pid_t pid, owner;
     _Atomic bool dead;
+    pthread_mutex_t lock; /* of what follows */
+    struct kept kept[KEPT_MOST];
+    size_t n_kept;
 };
 
 /* Threads of this process; 0 = not known. */
@@ -68,8 +94,18 @@ static int nest_make(struct agent_nest **out, struct nest_options *options)
         return base_error_set(BASE_E_IO, "cannot make the sandbox: %s", strerror(error));
     }
     n->socket = pair[0];
+    pthread_mutex_init(&n->lock, NULL);
     *out = n;
     return 0;
+}
+
+/* The nest ends the worker when its socket closes. */
+static void kept_end(struct kept *k)
+{
+    close(k->socket);
+    close(k->answer);
+    close(k->requests);
+    base_free(k->key);
 }
 
 enum agent_nest_kind agent_nest_kind_of(const struct agent_capabilities *needs)
@@ -90,6 +126,9 @@ void agent_nest_free(struct agent_nest *n)
     if (!n)
         return;
     close(n->socket);
+    for (size_t i = 0; i < n->n_kept; i++)
+        kept_end(&n->kept[i]);
+    pthread_mutex_destroy(&n->lock);
     if (n->owner == getpid()) {
         kill(n->pid, SIGKILL);
         while (waitpid(n->pid, NULL, 0) < 0 && errno == EINTR) {
@@ -114,13 +153,6 @@ static int nest_lost(struct agent_nest *n)
 }
 
 /* ---- one call ---- */
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static void killed(struct agent_ended *out, int signal, const struct agent_capabilities *needs)
 {
@@ -149,8 +181,93 @@ struct call {
     size_t most;
     bool ended; /* the nest said so */
     struct nest_ended how;
+    bool keep;     /* the worker may stay when it has answered */
+    pid_t pid;     /* of one that may; 0 = not known yet */
+    double before; /* processor time that it had used when this call began */
     int rc;
 };
+
+/* ---- workers that are kept ---- */
+
+static bool may_keep(const struct agent_job *job)
+{
+    const struct agent_tool *t = job->tool;
+    const struct agent_capabilities *n = job->needs;
+    return job->keep && t && t->pure && !t->open && !n->read && !n->write && !n->network &&
+           !n->connect && !n->exec && !n->threads && job->input_bytes <= NEST_INLINE;
+}
+
+/* A worker for this job, taken out of those that wait; false when there is none. One that has said
+ * a word since its last answer, or is gone, is ended here. */
+static bool kept_take(struct agent_nest *n, const struct agent_job *job, struct kept *out)
+{
+    bool found = false;
+    double oldest = now() - KEPT_SECONDS;
+    pthread_mutex_lock(&n->lock);
+    for (size_t i = n->n_kept; i-- > 0 && !found;) {
+        struct kept *k = &n->kept[i];
+        bool old = k->born < oldest;
+        if (!old && (k->tool != job->tool || k->cpu_ms != job->needs->cpu_ms ||
+                     k->memory != job->needs->memory || strcmp(k->key, job->keep) != 0))
+            continue;
+        *out = *k;
+        *k = n->kept[--n->n_kept];
+        struct pollfd fd[2] = { { out->socket, POLLIN, 0 }, { out->answer, POLLIN, 0 } };
+        found = !old && poll(fd, 2, 0) == 0;
+        if (!found)
+            kept_end(out);
+    }
+    pthread_mutex_unlock(&n->lock);
+    return found;
+}
+
+/* The worker waits for its next call, or ends. */
+static void kept_put(struct agent_nest *n, struct kept *k)
+{
+    double most = (NEST_KEPT_TIMES - 1) * 1e-3 * k->cpu_ms, oldest = now() - KEPT_SECONDS;
+    struct kept old = { 0 };
+    bool stays = k->calls < KEPT_CALLS && k->born > oldest && k->used < most;
+    pthread_mutex_lock(&n->lock);
+    if (stays && n->n_kept == KEPT_MOST) { /* the one that has lived longest makes room */
+        size_t first = 0;
+        for (size_t i = 1; i < KEPT_MOST; i++)
+            if (n->kept[i].born < n->kept[first].born)
+                first = i;
+        old = n->kept[first];
+        n->kept[first] = n->kept[--n->n_kept];
+    }
+    if (stays)
+        n->kept[n->n_kept++] = *k;
+    pthread_mutex_unlock(&n->lock);
+    if (old.key)
+        kept_end(&old);
+    if (!stays)
+        kept_end(k);
+}
+
+void agent_sandbox_forget(struct agent_nest *n, const struct agent_job *job)
+{
+    pthread_mutex_lock(&n->lock);
+    for (size_t i = n->n_kept; job->keep && i-- > 0;)
+        if (n->kept[i].tool == job->tool && strcmp(n->kept[i].key, job->keep) == 0) {
+            kept_end(&n->kept[i]);
+            n->kept[i] = n->kept[--n->n_kept];
+        }
+    pthread_mutex_unlock(&n->lock);
+}
+
+/* Asks a worker that waited. false: it is gone. */
+static bool kept_ask(const struct kept *k, const struct agent_job *job)
+{
+    size_t n = job->input_bytes;
+    unsigned char head[4] = { (unsigned char)n, (unsigned char)(n >> 8), (unsigned char)(n >> 16),
+                              (unsigned char)(n >> 24) };
+    struct iovec parts[2] = { { head, sizeof head }, { (void *)(uintptr_t)job->input, n } };
+    const struct msghdr m = { .msg_iov = parts, .msg_iovlen = 2 };
+    return sendmsg(k->requests, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)(sizeof head + n);
+}
+
+/* ---- what comes from a worker ---- */
 
 static bool stop(struct call *c, enum agent_end end, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -218,7 +335,7 @@ static void tell(struct call *c, bool last)
 static bool watch(struct call *c, struct pollfd fd[3], double until)
 {
     const struct agent_job *job = c->job;
-    while (!c->ended) {
+    while (!c->ended && !(c->keep && c->frames.kind)) {
         int ready = poll(fd, 3, TICK_MS);
         if (ready < 0 && errno != EINTR)
             return false;
@@ -226,7 +343,9 @@ static bool watch(struct call *c, struct pollfd fd[3], double until)
             ssize_t n = recv(fd[2].fd, &c->how, sizeof c->how, MSG_DONTWAIT);
             if (n < 0 && errno == ECONNRESET) /* our word was not read: its own lies behind that */
                 n = recv(fd[2].fd, &c->how, sizeof c->how, MSG_DONTWAIT);
-            if (n == (ssize_t)sizeof c->how)
+            if (n == (ssize_t)sizeof c->how && c->how.started)
+                c->pid = c->how.started;
+            else if (n == (ssize_t)sizeof c->how)
                 c->ended = true;
             else if (n >= 0 || (errno != EAGAIN && errno != EINTR))
                 return false;
@@ -247,6 +366,10 @@ static bool watch(struct call *c, struct pollfd fd[3], double until)
             return killed ? false
                           : stop(c, AGENT_END_TIMEOUT, "stopped: not done after %.3g seconds",
                                  c->wall);
+        if (!killed && c->keep && c->pid &&
+            agent_cage_used(c->pid) - c->before > job->needs->cpu_ms * 1e-3)
+            return stop(c, AGENT_END_TIMEOUT, "stopped: more than %u ms of processor time",
+                        job->needs->cpu_ms);
         if (!killed && (base_interrupted() || (job->cancelled && job->cancelled(job->context))))
             return stop(c, AGENT_END_CANCELLED, "cancelled");
     }
@@ -267,6 +390,23 @@ static void failed_program(struct call *c, int code)
     stop(c, AGENT_END_FAILED, "the program ended with code %d%s%s", code, words && n ? ": " : "",
          words ? words : "");
     base_free(words);
+}
+
+/* What a worker's last frame says. */
+static void answered(struct call *c)
+{
+    tell(c, true);
+    struct base_buffer *text = &c->frames.bytes;
+    if (c->frames.kind == 'r') {
+        c->out->answer = *text;
+        *text = (struct base_buffer){ 0 };
+    } else if (c->frames.kind) {
+        char *words = base_utf8_repair(text->data, text->length, NULL);
+        stop(c, AGENT_END_FAILED, "%s", words ? words : "out of memory");
+        base_free(words);
+    } else {
+        stop(c, AGENT_END_FAILED, "the worker ended without an answer");
+    }
 }
 
 /* What the ended worker's status, answer and errors mean. */
@@ -292,18 +432,7 @@ static void judge(struct call *c)
             failed_program(c, code);
         return;
     }
-    tell(c, true);
-    struct base_buffer *text = &c->frames.bytes;
-    if (c->frames.kind == 'r') {
-        c->out->answer = *text;
-        *text = (struct base_buffer){ 0 };
-    } else if (c->frames.kind) {
-        char *words = base_utf8_repair(text->data, text->length, NULL);
-        stop(c, AGENT_END_FAILED, "%s", words ? words : "out of memory");
-        base_free(words);
-    } else {
-        stop(c, AGENT_END_FAILED, "the worker ended without an answer");
-    }
+    answered(c);
 }
 
 /* A file in memory: nothing to feed, nothing to wait for. -1 with errno. */
@@ -325,11 +454,15 @@ static int memory_file(const char *data, size_t n)
     return fd;
 }
 
-/* Hands the job to the nest; fds: the call's socket, the pipes' ends and the file, -1 = none. */
-static int hand_over(struct agent_nest *n, const struct agent_job *job, const int fds[4])
+/* Hands the job to the nest; fds: the call's socket, the pipes' ends, the file and the socket for
+ * further calls, -1 = none. */
+static int hand_over(struct agent_nest *n, const struct agent_job *job,
+                     const int fds[NEST_DESCRIPTORS])
 {
     struct nest_request r = { .program = job->needs->exec != NULL,
                               .file = fds[3] >= 0,
+                              .keep = fds[4] >= 0,
+                              .life = KEPT_SECONDS + job->needs->wall_ms * 1e-3 + 1,
                               .cpu_ms = job->needs->cpu_ms,
                               .memory = job->needs->memory,
                               .input_bytes = job->input_bytes };
@@ -361,18 +494,79 @@ static int hand_over(struct agent_nest *n, const struct agent_job *job, const in
     return sent < 0 ? base_error_set(BASE_E_IO, "cannot start a worker: %s", strerror(errno)) : 0;
 }
 
+/* Waits for the end of a call that has begun, and judges it. */
+static void finish(struct agent_nest *n, struct call *c, int answer, int errors, int socket)
+{
+    struct agent_ended *out = c->out;
+    struct pollfd fd[3] = { { answer, POLLIN, 0 }, { errors, POLLIN, 0 }, { socket, POLLIN, 0 } };
+    if (!watch(c, fd, c->begin + c->wall) && !c->ended) {
+        c->keep = false;
+        send(socket, "", 1, MSG_NOSIGNAL);
+        if (!watch(c, fd, now() + KILL_SECONDS) && !c->ended)
+            c->rc = nest_lost(n);
+    }
+    if (c->ended)
+        c->keep = false;
+    if (!c->rc && c->how.status < 0)
+        c->rc = base_error_set(BASE_E_IO, "%s", c->how.error);
+    out->seconds = now() - c->begin;
+    double used = c->keep && c->pid ? agent_cage_used(c->pid) : c->how.cpu_seconds;
+    out->cpu_seconds = used > c->before ? used - c->before : 0;
+    if (!c->rc && out->end == AGENT_END_OK) {
+        if (c->keep)
+            answered(c);
+        else
+            judge(c);
+    }
+}
+
+/* By a worker that waited for it; false when there is none. */
+static bool run_kept(struct agent_nest *n, struct call *c)
+{
+    struct kept k;
+    do {
+        if (!kept_take(n, c->job, &k))
+            return false;
+        if (kept_ask(&k, c->job))
+            break;
+        kept_end(&k);
+    } while (true);
+    c->pid = k.pid;
+    c->before = k.used;
+    finish(n, c, k.answer, -1, k.socket);
+    k.calls++;
+    k.used += c->out->cpu_seconds;
+    if (c->keep && !c->rc)
+        kept_put(n, &k);
+    else
+        kept_end(&k);
+    return true;
+}
+
 static int run(struct agent_nest *n, const struct agent_job *job, struct agent_ended *out)
 {
     const struct agent_capabilities *needs = job->needs;
     const bool program = needs->exec != NULL;
     *out = (struct agent_ended){ 0 };
-    struct call c = {
-        .job = job, .out = out, .begin = now(), .wall = needs->wall_ms * 1e-3, .most = needs->output
-    };
+    struct call c = { .job = job,
+                      .out = out,
+                      .begin = now(),
+                      .wall = needs->wall_ms * 1e-3,
+                      .most = needs->output,
+                      .keep = may_keep(job) };
     c.frames.most = c.most;
-    int socket[2] = { -1, -1 }, answer[2] = { -1, -1 }, errors[2] = { -1, -1 }, input = -1;
+    int socket[2] = { -1, -1 }, answer[2] = { -1, -1 }, errors[2] = { -1, -1 }, input = -1,
+        requests[2] = { -1, -1 };
+    char *key = NULL;
+    if (c.keep && run_kept(n, &c))
+        goto out;
+    if (c.keep && !(key = base_strdup(job->keep))) {
+        c.rc = BASE_E_MEMORY;
+        goto out;
+    }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socket) || pipe2(answer, O_CLOEXEC) ||
         (program && pipe2(errors, O_CLOEXEC)) ||
+        (c.keep && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, requests)) ||
         ((program || job->input_bytes > NEST_INLINE) &&
          (input = memory_file(job->input, job->input_bytes)) < 0)) {
         c.rc = base_error_set(BASE_E_IO, "cannot start a worker: %s", strerror(errno));
@@ -381,38 +575,43 @@ static int run(struct agent_nest *n, const struct agent_job *job, struct agent_e
     fcntl(answer[0], F_SETFL, O_NONBLOCK);
     if (program)
         fcntl(errors[0], F_SETFL, O_NONBLOCK);
-    if ((c.rc = hand_over(n, job, (int[4]){ socket[1], answer[1], errors[1], input })))
+    const int given[NEST_DESCRIPTORS] = { socket[1], answer[1], errors[1], input, requests[1] };
+    if ((c.rc = hand_over(n, job, given)))
         goto out;
     /* Only the nest and the worker hold these ends now: their closing is seen here. */
-    int *theirs[] = { &socket[1], &answer[1], &errors[1], &input };
+    int *theirs[] = { &socket[1], &answer[1], &errors[1], &input, &requests[1] };
     for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
         if (*theirs[i] >= 0) {
             close(*theirs[i]);
             *theirs[i] = -1;
         }
-    struct pollfd fd[3] = { { answer[0], POLLIN, 0 },
-                            { errors[0], POLLIN, 0 },
-                            { socket[0], POLLIN, 0 } };
-    if (!watch(&c, fd, c.begin + c.wall) && !c.ended) {
-        send(socket[0], "", 1, MSG_NOSIGNAL);
-        if (!watch(&c, fd, now() + KILL_SECONDS) && !c.ended)
-            c.rc = nest_lost(n);
+    finish(n, &c, answer[0], errors[0], socket[0]);
+    if (c.keep && !c.rc && c.pid) {
+        struct kept k = { .tool = job->tool,
+                          .key = key,
+                          .cpu_ms = needs->cpu_ms,
+                          .memory = needs->memory,
+                          .socket = socket[0],
+                          .answer = answer[0],
+                          .requests = requests[0],
+                          .pid = c.pid,
+                          .calls = 1,
+                          .born = c.begin,
+                          .used = out->cpu_seconds };
+        kept_put(n, &k);
+        socket[0] = answer[0] = requests[0] = -1;
+        key = NULL;
     }
-    if (!c.rc && c.how.status < 0)
-        c.rc = base_error_set(BASE_E_IO, "%s", c.how.error);
-    out->seconds = now() - c.begin;
-    out->cpu_seconds = c.how.cpu_seconds;
-    if (!c.rc && out->end == AGENT_END_OK)
-        judge(&c);
 out:
     for (int i = 0; i < 2; i++) {
-        const int all[] = { socket[i], answer[i], errors[i] };
-        for (int j = 0; j < 3; j++)
+        const int all[] = { socket[i], answer[i], errors[i], requests[i] };
+        for (int j = 0; j < 4; j++)
             if (all[j] >= 0)
                 close(all[j]);
     }
     if (input >= 0)
         close(input);
+    base_free(key);
     base_buffer_free(&c.error_text);
     agent_frames_free(&c.frames);
     if (c.rc)

@@ -24,14 +24,26 @@
  *     namespaces stay what they were, a second wall behind seccomp. A program gets a
  *     process namespace of its own.
  *   - Everything else is made anew for every call: process, memory, descriptors, Landlock domain,
- *     filter, limits. No worker is used twice, so nothing of one call is left for the next, whoever
- *     made it.
+ *     filter, limits. So nothing of one call is left for the next. The one exception is below.
  *   - A worker has no descriptor of the nest's but the pipe for its own answer; it cannot trace or
  *     signal it. That a worker has ended, how, and what it used the gate hears from the nest alone,
  *     on a socket of that call.
  *   - The worker dies with the nest (PR_SET_PDEATHSIG), and the nest with the gate's process, on
  *     which it holds a pidfd: also when that is killed, and also when somebody else has the gate's
  *     end of the socket.
+ *
+ * A worker of a pure tool is kept for further calls. What that could break, and what holds:
+ *
+ *   - Only tools that say so themselves (agent_tool.pure) and that declare no capability: there is
+ *     nothing that the worker may touch but arguments and answers.
+ *   - Only calls of the same conversation, or of the same caller where it names none: whoever broke
+ *     a worker through his arguments would hear and answer nobody but himself.
+ *   - It goes after anything but an answer or a failure, after KEPT_CALLS calls, KEPT_SECONDS, or
+ *     the processor time of NEST_KEPT_TIMES calls; the nest ends it a little later in any case,
+ *     also when it hangs or computes between calls. Processor time, clock and size of the answer
+ * are held for each call as ever, memory for the worker.
+ *   - It is asked only when it has said nothing since its last answer: one that answers twice, or
+ *     before it is asked, is ended unheard.
  *
  * The tools that a nest knows are those of its making, with what their contexts held then: for
  * tools added later the gate makes a new nest. If the process has more threads by then, its workers
@@ -72,6 +84,8 @@ struct agent_job {
     /* What the function said by agent_tool_progress; NULL = nobody listens. */
     void (*progress)(void *context, double done, double total, const char *message);
     void *context; /* of these two */
+    /* Calls with the same text may have the same worker, if the tool is pure; NULL = a new one. */
+    const char *keep;
     /* A function that is no tool's: what it appends to out is the answer. It runs in a worker from
      * a nest made for this one call, with the memory as it is now, whatever other threads hold; the
      * nest given is not used. */
@@ -98,4 +112,6 @@ struct agent_ended {
  * Negative only when the worker could not be made; then nothing ran. Thread-safe: calls of several
  * threads run side by side. */
 int agent_sandbox_run(struct agent_nest *n, const struct agent_job *job, struct agent_ended *out);
+/* Lets go of the workers kept for such jobs: an answer turned out not to be in order. */
+void agent_sandbox_forget(struct agent_nest *n, const struct agent_job *job);
 #endif

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- Landlock: the kernel's numbers, which older headers lack ---- */
@@ -452,6 +453,15 @@ void agent_cage_limit(int resource, rlim_t value)
     if (getrlimit((__rlimit_resource_t)resource, &old) == 0 && old.rlim_max < value)
         r.rlim_cur = r.rlim_max = old.rlim_max;
     setrlimit((__rlimit_resource_t)resource, &r);
+}
+
+double agent_cage_used(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec t;
+    if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
+        return 0;
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 const char *agent_cage_files(int ruleset)

@@ -17,6 +17,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/resource.h>
+#include <sys/types.h>
 
 struct agent_filter {
     struct sock_filter *code;
@@ -31,6 +32,8 @@ int agent_cage_landlock(void);
 int agent_cage_ruleset(const struct agent_capabilities *needs, int abi);
 /* In the worker: one limit, never above the one that holds already. */
 void agent_cage_limit(int resource, rlim_t value);
+/* Seconds of processor time that a process has used; 0 when there is none. */
+double agent_cage_used(pid_t pid);
 /* In the worker: no new privileges, and the ruleset (-1 = none; stays open). NULL, or which wall
  * could not be built, with errno. */
 const char *agent_cage_files(int ruleset);

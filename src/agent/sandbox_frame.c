@@ -77,9 +77,11 @@ void agent_tool_progress(double done, double total, const char *message)
 {
     if (!isfinite(done) || !isfinite(total) || done < 0 || total < 0)
         return;
-    if (!here.fd)
-        return;
     pthread_mutex_lock(&here.lock);
+    if (!here.fd) {
+        pthread_mutex_unlock(&here.lock);
+        return;
+    }
     here.numbers[0] = done;
     here.numbers[1] = total;
     size_t n = message ? strnlen(message, FRAME_MESSAGE_MOST) : 0;
@@ -94,10 +96,12 @@ void agent_tool_progress(double done, double total, const char *message)
 
 void agent_frame_finish(int fd, char kind, const char *text, size_t n)
 {
-    pthread_mutex_lock(&here.lock); /* never given back: no thread tells anything after this */
+    pthread_mutex_lock(&here.lock);
     if (here.pending && here.fd)
         tell();
+    here.fd = 0; /* no thread tells anything after this */
     agent_frame_write(fd, kind, "", 0, text, n);
+    pthread_mutex_unlock(&here.lock);
 }
 
 /* ---- the gate's side ---- */

@@ -24,6 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define ANSWER         3 /* a worker's descriptors */
+#define REQUESTS       4
 #define ARGUMENTS_MOST 64 /* of a program */
 #define PROCESSES_MOST 64 /* of a program that may start others */
 #define THREADS_MOST   64
@@ -32,9 +34,10 @@
 
 struct child {
     pid_t pid;
-    int socket; /* of its call; -1 = its gate is gone */
-    double cpu; /* seconds that it may use */
-    bool over;  /* and has used */
+    int socket;   /* of its call; -1 = its gate is gone */
+    double cpu;   /* seconds that it may use */
+    bool over;    /* and has used */
+    double until; /* when it is ended, whatever it does; 0 = the gate says */
     bool program, processes;
     bool many; /* processes: more than allowed */
 };
@@ -60,9 +63,9 @@ struct worker {
     const struct agent_tool *tool; /* NULL = the nest's job */
     struct agent_capabilities needs;
     const struct agent_filter *filter;
-    int answer, errors, input; /* -1 = none */
-    bool own_processes;        /* it is the first of a process namespace */
-    const char *text;          /* the arguments, unless they are in input */
+    int answer, errors, input, requests; /* -1 = none */
+    bool own_processes;                  /* it is the first of a process namespace */
+    const char *text;                    /* the arguments, unless they are in input */
 };
 
 static void cage_fail(const struct worker *w, const char *what)
@@ -81,7 +84,8 @@ static void cage_fail(const struct worker *w, const char *what)
 static void limits(const struct worker *w)
 {
     const struct agent_capabilities *needs = &w->needs;
-    agent_cage_limit(RLIMIT_CPU, needs->cpu_ms / 1000 + 2); /* the nest's clock is finer */
+    unsigned calls = w->requests >= 0 ? NEST_KEPT_TIMES : 1;
+    agent_cage_limit(RLIMIT_CPU, needs->cpu_ms / 1000 * calls + 2); /* the nest's clock is finer */
     agent_cage_limit(RLIMIT_NOFILE, 64);
     rlim_t space = w->nest->space + needs->memory;
     if (needs->threads) {
@@ -135,11 +139,12 @@ static int arguments_read(const struct worker *w, json_t **out)
     return rc;
 }
 
+/* Runs the function once and answers; takes the arguments. */
 static void run_function(const struct worker *w, json_t *arguments, void *opened)
 {
     int threads = w->needs.threads && w->nest->options->threads ? base_threads() : 1;
     base_threads_set(threads < THREADS_MOST ? threads : THREADS_MOST);
-    agent_frame_listen(3);
+    agent_frame_listen(ANSWER);
     json_t *value = NULL;
     struct base_buffer out = { 0 };
     int rc;
@@ -157,9 +162,43 @@ static void run_function(const struct worker *w, json_t *arguments, void *opened
         rc = job->run(job->run_context, &out);
     }
     if (rc)
-        agent_frame_finish(3, 'e', base_error_message(), strlen(base_error_message()));
+        agent_frame_finish(ANSWER, 'e', base_error_message(), strlen(base_error_message()));
     else
-        agent_frame_finish(3, 'r', out.data ? out.data : "", out.length);
+        agent_frame_finish(ANSWER, 'r', out.data ? out.data : "", out.length);
+    if (w->requests >= 0) { /* else the end of the process is cheaper */
+        base_buffer_free(&out);
+        json_decref(value);
+        json_decref(arguments);
+    }
+}
+
+static bool read_all(int fd, void *to, size_t n)
+{
+    for (size_t at = 0; at < n;) {
+        ssize_t got = read(fd, (char *)to + at, n - at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        at += (size_t)got;
+    }
+    return true;
+}
+
+/* The next calls of a worker that is kept, until its gate lets go of it. */
+static void run_more(const struct worker *w)
+{
+    unsigned char head[4];
+    while (read_all(REQUESTS, head, sizeof head)) {
+        size_t n = head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16 | (size_t)head[3] << 24;
+        char *text = n <= NEST_INLINE ? base_alloc(n + 1, 1) : NULL;
+        json_t *arguments = NULL;
+        if (!text || !read_all(REQUESTS, text, n) ||
+            base_json_parse_wire(&arguments, text, n, 0, "arguments"))
+            return;
+        base_free(text);
+        run_function(w, arguments, NULL);
+    }
 }
 
 static void run_program(const struct worker *w)
@@ -220,10 +259,12 @@ static void work(struct worker *w)
     /* Standard streams are /dev/null's since the nest was made. A program has all three, a tool's
      * function its answer as 3; nothing else stays open: no pidfd, no ruleset, no socket but
      * the one that the tool has opened. */
-    int answer = program ? 1 : 3;
+    int answer = program ? 1 : ANSWER;
     if (program && (dup2(w->input, 0) < 0 || dup2(w->errors, 2) < 0))
         cage_fail(w, "standard streams");
     if (w->answer != answer && dup2(w->answer, answer) < 0)
+        cage_fail(w, "standard streams");
+    if (w->requests >= 0 && w->requests != REQUESTS && dup2(w->requests, REQUESTS) < 0)
         cage_fail(w, "standard streams");
     w->answer = answer;
     w->errors = 2;
@@ -232,7 +273,7 @@ static void work(struct worker *w)
             close_range(4, (unsigned)socket - 1, 0);
         close_range((unsigned)socket + 1, ~0u, 0);
     } else {
-        close_range(program ? 3 : 4, ~0u, 0);
+        close_range(w->requests >= 0 ? REQUESTS + 1 : program ? 3 : ANSWER + 1, ~0u, 0);
     }
     limits(w);
     struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
@@ -244,6 +285,8 @@ static void work(struct worker *w)
         run_program(w);
     else
         run_function(w, arguments, opened);
+    if (w->requests >= 0)
+        run_more(w);
     _exit(0);
 }
 
@@ -253,15 +296,6 @@ static double now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static double cpu_of(pid_t pid)
-{
-    clockid_t clock;
-    struct timespec t;
-    if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
-        return 0;
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
@@ -354,7 +388,8 @@ static void start(struct nest *n, const struct nest_request *request, const char
                                     : NULL,
                         .answer = fds[1],
                         .errors = request->program ? fds[2] : -1,
-                        .input = request->file ? fds[request->program ? 3 : 2] : -1,
+                        .input = request->file ? fds[2 + request->program] : -1,
+                        .requests = request->keep ? fds[2 + request->program + request->file] : -1,
                         .text = text };
     struct nest_ended ended = { .status = -1 };
     pid_t pid = -1;
@@ -390,13 +425,19 @@ static void start(struct nest *n, const struct nest_request *request, const char
         say_ended(fds[0], &ended);
         return;
     }
+    if (request->keep) {
+        ended = (struct nest_ended){ .started = pid };
+        send(fds[0], &ended, sizeof ended, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
     if (request->program)
         setpgid(pid, pid); /* in both, so that neither has to wait for the other */
-    n->children[n->n++] = (struct child){ .pid = pid,
-                                          .socket = fds[0],
-                                          .cpu = request->cpu_ms * 1e-3,
-                                          .program = request->program,
-                                          .processes = request->program && w.needs.processes };
+    n->children[n->n++] =
+        (struct child){ .pid = pid,
+                        .socket = fds[0],
+                        .cpu = request->cpu_ms * 1e-3 * (request->keep ? NEST_KEPT_TIMES : 1),
+                        .until = request->keep ? now() + request->life : 0,
+                        .program = request->program,
+                        .processes = request->program && w.needs.processes };
 }
 
 /* Takes a request; false when the gate is gone. */
@@ -415,7 +456,7 @@ static bool take(struct nest *n)
         return errno == EAGAIN || errno == EINTR || errno == EMFILE || errno == ENFILE;
     if (got == 0)
         return false;
-    int fds[NEST_DESCRIPTORS] = { -1, -1, -1, -1 };
+    int fds[NEST_DESCRIPTORS] = { -1, -1, -1, -1, -1 };
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
     int given = 0;
     if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
@@ -426,7 +467,7 @@ static bool take(struct nest *n)
     bool whole = (size_t)got >= sizeof r && !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
     if (whole) {
         memcpy(&r, n->packet, sizeof r);
-        whole = given == 2 + r.program + r.file && memchr(r.tool, 0, sizeof r.tool) &&
+        whole = given == 2 + r.program + r.file + r.keep && memchr(r.tool, 0, sizeof r.tool) &&
                 (r.file || (size_t)got == sizeof r + r.input_bytes);
     }
     if (whole)
@@ -501,8 +542,10 @@ static void watch(struct nest *n)
 {
     for (size_t i = 0; i < n->n; i++) {
         struct child *c = &n->children[i];
-        if (!c->over && cpu_of(c->pid) > c->cpu) {
+        if (!c->over && agent_cage_used(c->pid) > c->cpu) {
             c->over = true;
+            end(c);
+        } else if (c->until > 0 && now() > c->until) {
             end(c);
         } else if (c->processes && processes_of(c->pid, PROCESSES_MOST) > PROCESSES_MOST) {
             c->many = true;

@@ -131,6 +131,7 @@ int agent_tools_add(struct agent_tools *t, const struct agent_tool *tool)
     copy->read_only = tool->read_only;
     copy->idempotent = tool->idempotent;
     copy->open_world = tool->open_world;
+    copy->pure = tool->pure;
     copy->prepare = tool->prepare;
     copy->run = tool->run;
     copy->open = tool->open;

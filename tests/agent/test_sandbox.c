@@ -234,6 +234,115 @@ static int nap(const struct agent_tool *t, const json_t *a, json_t **out)
     return 0;
 }
 
+static int pid_of(const struct agent_tool *t, const json_t *a, json_t **out)
+{
+    (void)t;
+    if (json_object_get(a, "fail"))
+        return base_error_set(BASE_E_ARGUMENT, "%d", (int)getpid());
+    if (json_object_get(a, "loop"))
+        for (volatile unsigned i = 0;; i++) {
+        }
+    if (json_object_get(a, "large")) {
+        char *text = calloc(1, 2000001);
+        memset(text, 'x', 2000000);
+        *out = json_string(text);
+        free(text);
+        return 0;
+    }
+    *out = json_integer(getpid());
+    return 0;
+}
+
+/* The number of the worker that made the call; said: the message. */
+static int worker_of(struct agent_gate *g, const char *tool, const char *session,
+                     const char *caller, const char *arguments, enum agent_outcome outcome)
+{
+    json_t *a = NULL;
+    struct agent_result r;
+    assert_int_equal(base_json_parse_wire(&a, arguments, strlen(arguments), 0, "t"), 0);
+    const struct agent_call c = {
+        .tool = tool, .arguments = a, .session = session, .caller = caller
+    };
+    assert_int_equal(agent_call_run(g, &c, &r), 0);
+    assert_int_equal(r.outcome, outcome);
+    assert_true(r.cpu_seconds >= 0 && r.cpu_seconds < 2);
+    int pid = r.value ? (int)json_integer_value(r.value) : r.message ? atoi(r.message) : 0;
+    agent_result_free(&r);
+    json_decref(a);
+    return pid;
+}
+
+/* Who has the same worker, and after what it is let go. */
+static void workers_are_kept(void **state)
+{
+    (void)state;
+    struct agent_tools *t = NULL;
+    struct agent_gate *g = NULL;
+    static const char *const usr[] = { "/usr", NULL };
+    const struct agent_tool tools[] = {
+        { .name = "pure", .run = pid_of, .pure = true, .needs.cpu_ms = 200 },
+        { .name = "other", .run = pid_of, .pure = true, .needs.cpu_ms = 200 },
+        { .name = "plain", .run = pid_of },
+        { .name = "reads", .run = pid_of, .pure = true, .needs.read = usr },
+    };
+    long live = base_alloc_live();
+    assert_int_equal(agent_tools_make(&t), 0);
+    for (size_t i = 0; i < sizeof tools / sizeof *tools; i++)
+        assert_int_equal(agent_tools_add(t, &tools[i]), 0);
+    static const char policy[] = "{default: allow, loops: {block: 1000}}";
+    struct agent_policy *p = NULL;
+    assert_int_equal(agent_policy_parse(&p, policy, sizeof policy - 1, "p"), 0);
+    const struct agent_gate_options options = { .policy = p };
+    assert_int_equal(agent_gate_make(&g, t, &options), 0);
+    int a = worker_of(g, "pure", "a", "x", "{}", AGENT_OK);
+    assert_int_equal(worker_of(g, "pure", "a", "y", "{\"n\": 2}", AGENT_OK), a);
+    assert_int_not_equal(worker_of(g, "pure", "b", "x", "{}", AGENT_OK), a);
+    assert_int_not_equal(worker_of(g, "other", "a", "x", "{}", AGENT_OK), a);
+    int own = worker_of(g, "pure", NULL, "x", "{}", AGENT_OK);
+    assert_int_not_equal(own, a);
+    assert_int_equal(worker_of(g, "pure", NULL, "x", "{}", AGENT_OK), own);
+    assert_int_not_equal(worker_of(g, "pure", NULL, "y", "{}", AGENT_OK), own);
+    int none = worker_of(g, "pure", NULL, NULL, "{}", AGENT_OK);
+    assert_int_not_equal(worker_of(g, "pure", NULL, NULL, "{}", AGENT_OK), none);
+    for (int i = 2; i < 4; i++) { /* not pure, and not without capabilities */
+        int first = worker_of(g, tools[i].name, "a", "x", "{}", AGENT_OK);
+        assert_int_not_equal(worker_of(g, tools[i].name, "a", "x", "{}", AGENT_OK), first);
+    }
+    /* a failure is an answer; a time that is over or an answer too large is not */
+    assert_int_equal(worker_of(g, "pure", "a", "x", "{\"fail\": 1}", AGENT_FAILED), a);
+    worker_of(g, "pure", "a", "x", "{\"large\": 1}", AGENT_BAD_RESULT);
+    int b = worker_of(g, "pure", "a", "x", "{}", AGENT_OK);
+    assert_int_not_equal(b, a);
+    worker_of(g, "pure", "a", "x", "{\"loop\": 1}", AGENT_TIMED_OUT);
+    int c = worker_of(g, "pure", "a", "x", "{}", AGENT_OK);
+    assert_int_not_equal(c, b);
+    /* after a hundred calls there is another */
+    int n = 1;
+    while (n < 200 && worker_of(g, "pure", "a", "x", "{}", AGENT_OK) == c)
+        n++;
+    assert_int_equal(n, 100);
+    /* one that was killed while it waited is not asked */
+    c = worker_of(g, "pure", "a", "x", "{}", AGENT_OK);
+    kill(c, SIGKILL);
+    for (int i = 0; i < 200 && runs(c); i++)
+        wait_ms(10);
+    wait_ms(50);
+    assert_int_not_equal(worker_of(g, "pure", "a", "x", "{}", AGENT_OK), c);
+    /* and none outlives the gate */
+    pid_t found[64];
+    int left = kin(getpid(), found);
+    assert_true(left > 1);
+    agent_gate_free(g);
+    for (int i = 0; i < left; i++) {
+        for (int k = 0; k < 200 && runs(found[i]); k++)
+            wait_ms(10);
+        assert_false(runs(found[i]));
+    }
+    agent_policy_free(p);
+    agent_tools_free(t);
+    assert_int_equal(base_alloc_live(), live);
+}
+
 struct caller {
     struct agent_gate *gate;
     const char *tool;
@@ -506,6 +615,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers),
         cmocka_unit_test(nests),
+        cmocka_unit_test(workers_are_kept),
         cmocka_unit_test(nothing_outlives_its_gate),
         cmocka_unit_test(approvals_run_out),
         cmocka_unit_test(functions),
