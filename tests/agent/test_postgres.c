@@ -143,6 +143,10 @@ static void statements_are_refused(void **state)
            "CREATE OPERATOR +@ (LEFTARG = int, RIGHTARG = int, FUNCTION = int4pl); "
            "CREATE FUNCTION reads() RETURNS text LANGUAGE sql AS $$ SELECT "
            "pg_read_file('/etc/passwd') $$; "
+           "CREATE FUNCTION before(int, int) RETURNS boolean LANGUAGE sql AS $$ SELECT $1 < $2 $$; "
+           "CREATE OPERATOR <<< (LEFTARG = int, RIGHTARG = int, FUNCTION = before); CREATE "
+           "OPERATOR CLASS odd FOR TYPE int USING btree AS OPERATOR 1 <<<, OPERATOR 3 = , FUNCTION "
+           "1 btint4cmp(int, int); "
            "CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int)");
     struct agent_postgres *p = connect_as(server.url, false);
     static const char *const cases[][2] = {
@@ -221,6 +225,55 @@ static void statements_are_refused(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         refused(p, cases[i][0], cases[i][1]);
+    /* wherever a statement can hold an expression */
+    static const char *const places[] = {
+        "SELECT sum(id) OVER (ORDER BY id ROWS trojan() PRECEDING) FROM city",
+        "SELECT id FROM city GROUP BY id HAVING trojan() > 0",
+        "SELECT DISTINCT ON (trojan()) id FROM city",
+        "SELECT id FROM city GROUP BY GROUPING SETS ((trojan()), (id))",
+        "SELECT id FROM city OFFSET trojan()",
+        "SELECT id FROM city FETCH FIRST (trojan()) ROWS ONLY",
+        "SELECT * FROM city TABLESAMPLE SYSTEM (trojan())",
+        "SELECT * FROM city TABLESAMPLE SYSTEM (1) REPEATABLE (trojan())",
+        "SELECT * FROM ROWS FROM (trojan(), generate_series(1, 2)) WITH ORDINALITY",
+        "SELECT * FROM city c JOIN city d ON trojan() = d.id",
+        "SELECT (ARRAY[1, 2])[trojan()]",
+        "SELECT ARRAY[1, trojan()]",
+        "SELECT CASE trojan() WHEN 1 THEN 2 END",
+        "SELECT CASE WHEN false THEN trojan() END",
+        "SELECT coalesce(1, trojan())",
+        "SELECT nullif(trojan(), 1)",
+        "SELECT greatest(1, trojan())",
+        "SELECT 1 IN (2, trojan())",
+        "SELECT 1 = ANY (ARRAY[trojan()])",
+        "SELECT (1, trojan()) < (2, 3)",
+        "SELECT (1, 2) IN (SELECT id, trojan() FROM city)",
+        "SELECT ROW(trojan())",
+        "SELECT trojan() IS NULL",
+        "SELECT trojan() BETWEEN 1 AND 2",
+        "SELECT string_agg(name, ',' ORDER BY trojan()) FROM city",
+        "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY trojan()) FROM city",
+        "SELECT xmlelement(name a, trojan())",
+        "SELECT * FROM xmltable('/a' PASSING xmlparse(content '<a/>') COLUMNS b int DEFAULT "
+        "trojan())",
+        "SELECT EXISTS (SELECT trojan())",
+        "SELECT ARRAY(SELECT trojan())",
+        "SELECT 1 UNION SELECT trojan()",
+        "WITH t AS NOT MATERIALIZED (SELECT trojan() AS a) SELECT 1 FROM t",
+        "WITH t AS (SELECT trojan() AS a) SELECT 1",
+        "SELECT current_date + trojan()",
+        "SELECT '2026-01-01'::date + make_interval(days => trojan())",
+        "SELECT concat(VARIADIC ARRAY[trojan()])",
+        "SELECT jsonb_build_object('a', trojan()) -> 'a'",
+        "SELECT extract(year FROM now() + trojan() * interval '1 day')",
+        "SELECT name COLLATE \"C\" FROM city ORDER BY trojan() NULLS FIRST",
+        "SELECT city.* FROM city, hidden",
+        "SELECT (SELECT t FROM hidden LIMIT 1)",
+    };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        refused(p, places[i], "not allowed: the function trojan()");
+    refused(p, "SELECT id FROM city ORDER BY id USING OPERATOR(public.<<<)",
+            "not allowed: the function before(integer,integer)");
     /* what an analyst asks, is answered */
     static const char *const answered[] = {
         "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'",
