@@ -48,6 +48,8 @@ struct mcp_lab_options {
     const char *store; /* of runs; NULL = none */
 };
 struct mcp_lab;
+/* Best while the program has one thread: the process from which its workers are forked is made
+ * here. BASE_E_IO: what is not there; BASE_E_ARGUMENT: an endpoint that is none. */
 int mcp_lab_open(struct mcp_lab **out, const struct mcp_lab_options *options);
 void mcp_lab_close(struct mcp_lab *l); /* NULL is fine */
 /* Borrowed; valid as long as l. */
