@@ -17,6 +17,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -28,6 +30,7 @@
 #define HURRIED       2.0
 #define IDLE          1800.0
 #define STACK         ((size_t)2 << 20)
+#define LINK_STACK    ((size_t)512 << 10)
 #define RESTING_MOST  16  /* threads that wait for work */
 #define REST_SECONDS  5   /* before one more than that ends */
 #define WATCH_MS      50  /* between looks while requests are open */
@@ -56,6 +59,7 @@ void http_exchange_leave(struct http_exchange *x)
     base_free(x->origin);
     base_buffer_free(&x->body);
     base_buffer_free(&x->text);
+    pthread_cond_destroy(&x->news);
     base_free(x);
     if (s)
         http_session_leave(s);
@@ -130,14 +134,13 @@ bool http_work_add(struct http *h, struct http_exchange *x)
 /* What a poll of its connection says of an exchange that is answered. Locked. */
 static void look(struct http_exchange *x, int events, double now)
 {
-    bool streaming = x->state == HTTP_STREAMING;
+    bool streaming = x->state == HTTP_STREAMING, running = x->state == HTTP_RUNNING;
     if (events & (POLLERR | POLLHUP)) {
         x->gone = true;
-        if (!streaming && !x->modern)
+        if (running && !x->modern)
             x->state = HTTP_DROPPED;
-        if (streaming || !x->modern)
-            http_wake(x);
-    } else if (events & POLLRDHUP && !streaming && x->modern) {
+        http_wake(x);
+    } else if (events & POLLRDHUP && running && x->modern) {
         x->state = HTTP_STREAMING;
         http_say(x, ":\n\n", 3);
     } else if (streaming && now - x->spoken > (events & POLLRDHUP ? PROBE_SECONDS : HTTP_BEAT)) {
@@ -156,7 +159,7 @@ static size_t watch_clients(struct http *h, double now)
     struct http_exchange **of = n ? base_alloc(n, sizeof(struct http_exchange *)) : NULL;
     if (fds && of) {
         for (struct http_exchange *x = h->open; x; x = x->next)
-            if (x->suspended && x->link) {
+            if (x->waiting && x->link) {
                 fds[polled] = (struct pollfd){ x->link->fd, POLLRDHUP, 0 };
                 of[polled++] = x;
             }
@@ -170,16 +173,24 @@ static size_t watch_clients(struct http *h, double now)
     return n;
 }
 
+/* Ends connections whose requests do not come, and those whose answers are not taken: what waits in
+ * the system's buffer must become another number of bytes once in h->deadline seconds. */
 static void watch_deadlines(struct http *h, double now)
 {
     pthread_mutex_lock(&h->lock);
     bool crowded = h->n_links > h->n_links_most / 4 * 3;
     double most = crowded && h->deadline > HURRIED ? HURRIED : h->deadline;
-    for (struct http_link *l = h->links; l; l = l->next)
-        if (!l->busy && now - l->since > most) {
+    for (struct http_link *l = h->links; l; l = l->next) {
+        int unsent = 0;
+        if (l->busy && (ioctl(l->fd, SIOCOUTQ, &unsent) || !unsent || unsent != l->unsent)) {
+            l->unsent = unsent;
+            l->since = now;
+        }
+        if (now - l->since > (l->busy ? h->deadline : most)) {
             shutdown(l->fd, SHUT_RDWR);
             l->since = now;
         }
+    }
     pthread_mutex_unlock(&h->lock);
 }
 
@@ -282,13 +293,12 @@ static int set_options(struct http *h)
 
 static int daemon_start(struct http *h, int fd)
 {
-    unsigned timeout = h->deadline < 1 ? 1 : (unsigned)h->deadline;
     h->daemon = http_mhd.start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, http_on_request, h,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, h,
-        MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, h, MHD_OPTION_CONNECTION_LIMIT,
-        h->n_links_most, MHD_OPTION_CONNECTION_TIMEOUT, timeout, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_END);
+        MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC, 0, NULL, NULL,
+        http_on_request, h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION,
+        http_on_connection, h, MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, h,
+        MHD_OPTION_CONNECTION_LIMIT, h->n_links_most, MHD_OPTION_THREAD_STACK_SIZE, LINK_STACK,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     return h->daemon
                ? 0
                : base_error_set(BASE_E_IO, "cannot start the HTTP server: %s", strerror(errno));

@@ -6,13 +6,14 @@
  * http_session.c   sessions with initialize, their streams and the events kept for later
  * http_value.c     header values
  *
- * One thread of libmicrohttpd moves all bytes (epoll). A request that has come as a whole is
- * suspended there and given to a worker thread, of which there are as many as requests that run;
- * the worker fills the exchange's answer, or its stream, and wakes the connection. The main thread
- * watches: deadlines, clients that have gone, sessions nobody uses.
+ * libmicrohttpd gives every connection a thread, which reads a request, hands it to a worker thread
+ * and waits: the worker fills the exchange's answer, or its stream, and wakes it. The main thread
+ * watches: deadlines, clients that have gone, sessions nobody uses. (With one thread for all
+ * connections, libmicrohttpd 0.9.75 reads again from a connection that it resumes, and closes it
+ * without an answer when the client has ended its half.)
  *
  * One lock guards everything. It is never held while the protocol's functions are called, which
- * call back with locks of their own; libmicrohttpd may be told to suspend and resume under it. */
+ * call back with locks of their own. */
 #ifndef MCP_HTTP_H
 #define MCP_HTTP_H
 #include "base/buffer.h"
@@ -34,7 +35,6 @@
 /* clang-format off */
 #define HTTP_FUNCTIONS(X)                                                                          \
     X(start_daemon) X(stop_daemon) X(quiesce_daemon)                                               \
-    X(suspend_connection) X(resume_connection)                                                     \
     X(get_connection_values) X(get_connection_info)                                                \
     X(create_response_from_buffer_with_free_callback) X(create_response_from_callback)             \
     X(add_response_header) X(queue_response) X(destroy_response)
@@ -53,8 +53,9 @@ struct http_exchange;
 struct http_link {
     struct http_link *next, **at;
     int fd;
-    double since; /* when the wait for a request, or for its body, began */
-    bool busy;    /* a request is answered: no deadline */
+    double since; /* when the wait for a request, or for its body, began, or bytes last left */
+    bool busy;    /* a request is answered */
+    int unsent;   /* bytes that its client has not taken */
 };
 
 /* ---- sessions ---- */
@@ -113,12 +114,13 @@ struct http_exchange {
     struct http_link *link;
     enum http_method method;
     enum http_state state;
-    bool queued;    /* the answer is with libmicrohttpd */
-    bool suspended; /* by us; whoever adds something resumes it */
-    bool gone;      /* nobody will read what is said */
-    bool modern;    /* a request of 2026-07-28 */
-    bool ended;     /* nothing follows `text` */
-    double spoken;  /* when something was last put on the stream */
+    bool queued;  /* the answer is with libmicrohttpd */
+    bool waiting; /* its connection's thread, for something new */
+    pthread_cond_t news;
+    bool gone;     /* nobody will read what is said */
+    bool modern;   /* a request of 2026-07-28 */
+    bool ended;    /* nothing follows `text` */
+    double spoken; /* when something was last put on the stream */
     /* the fields that are needed later, trimmed; NULL: not given */
     char *version, *session_id, *mcp_method, *mcp_name, *last_event;
     struct http_param *params;
@@ -164,7 +166,7 @@ struct http {
 
 /* ---- http.c ---- */
 
-/* Gives a suspended exchange to a worker; false: there is none and none can be made. Locked. */
+/* Gives an exchange to a worker; false: there is none and none can be made. Locked. */
 bool http_work_add(struct http *h, struct http_exchange *x);
 /* Gives up one user of the exchange; its memory may be gone then. Locked on entry and return, but
  * not in between where the last user of a session ends it. */
@@ -179,7 +181,7 @@ enum MHD_Result http_on_request(void *h, struct MHD_Connection *connection, cons
                                 size_t *upload_bytes, void **context);
 void http_on_completed(void *h, struct MHD_Connection *connection, void **context,
                        enum MHD_RequestTerminationCode code);
-/* Lets libmicrohttpd look at the exchange again. Locked. */
+/* Something is new for the connection's thread. Locked. */
 void http_wake(struct http_exchange *x);
 /* Puts bytes on the exchange's stream. Locked. */
 int http_say(struct http_exchange *x, const char *text, size_t bytes);

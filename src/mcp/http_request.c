@@ -262,10 +262,7 @@ static int check(struct http_exchange *x, const char *url, const char *method, s
 
 void http_wake(struct http_exchange *x)
 {
-    if (!x->suspended || !x->connection)
-        return;
-    x->suspended = false;
-    http_mhd.resume_connection(x->connection);
+    pthread_cond_signal(&x->news);
 }
 
 int http_say(struct http_exchange *x, const char *text, size_t bytes)
@@ -281,18 +278,22 @@ int http_say(struct http_exchange *x, const char *text, size_t bytes)
     return rc;
 }
 
-static void suspend(struct http_exchange *x)
+/* The connection's thread waits for something new. Locked. */
+static void await(struct http_exchange *x)
 {
-    x->suspended = true;
-    http_mhd.suspend_connection(x->connection);
+    x->waiting = true;
+    pthread_cond_wait(&x->news, &x->h->lock);
+    x->waiting = false;
 }
 
 static ssize_t read_stream(void *context, uint64_t position, char *to, size_t most)
 {
     struct http_exchange *x = context;
-    ssize_t n = 0;
+    ssize_t n = MHD_CONTENT_READER_END_OF_STREAM;
     (void)position;
     pthread_mutex_lock(&x->h->lock);
+    while (!x->gone && !x->ended && x->text.length == x->sent)
+        await(x);
     size_t left = x->text.length - x->sent;
     if (x->gone) {
         n = MHD_CONTENT_READER_END_WITH_ERROR;
@@ -307,10 +308,6 @@ static ssize_t read_stream(void *context, uint64_t position, char *to, size_t mo
             else
                 base_buffer_clear(&x->text);
         }
-    } else if (x->ended) {
-        n = MHD_CONTENT_READER_END_OF_STREAM;
-    } else {
-        suspend(x);
     }
     pthread_mutex_unlock(&x->h->lock);
     return n;
@@ -392,6 +389,7 @@ static struct http_exchange *exchange_make(struct http *h, struct MHD_Connection
         return NULL;
     const union MHD_ConnectionInfo *info =
         http_mhd.get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    pthread_cond_init(&x->news, NULL);
     x->h = h;
     x->connection = connection;
     x->users = 1;
@@ -457,7 +455,7 @@ static enum MHD_Result take(struct http_exchange *x, const char *upload, size_t 
     return rc || x->excess > HTTP_BODY_MOST ? MHD_NO : MHD_YES;
 }
 
-/* The request is there as a whole, or somebody has woken it. Locked. */
+/* The request is there as a whole. Locked. */
 static enum MHD_Result go_on(struct http_exchange *x)
 {
     if (x->link)
@@ -472,10 +470,8 @@ static enum MHD_Result go_on(struct http_exchange *x)
                 return MHD_NO;
         }
     }
-    if (x->state == HTTP_RUNNING) {
-        suspend(x);
-        return MHD_YES;
-    }
+    while (x->state == HTTP_RUNNING)
+        await(x);
     return x->state == HTTP_DROPPED ? MHD_NO : queue(x);
 }
 
@@ -513,7 +509,6 @@ void http_on_completed(void *context, struct MHD_Connection *connection, void **
     if (x->next)
         x->next->at = x->at;
     x->connection = NULL;
-    x->suspended = false;
     x->gone = x->gone || code != MHD_REQUEST_TERMINATED_COMPLETED_OK;
     if (x->record) {
         x->record->reader = NULL;
@@ -521,6 +516,7 @@ void http_on_completed(void *context, struct MHD_Connection *connection, void **
     }
     if (x->link) {
         x->link->busy = false;
+        x->link->unsent = 0;
         x->link->since = base_clock();
         x->link = NULL;
     }
