@@ -106,7 +106,7 @@ struct agent_pg_names {
     struct base_buffer functions, operators, relations; /* "{1,2,3" */
     bool no_select, locks, changes; /* another statement; FOR UPDATE; a change in WITH */
 };
-/* Reads the tree of a Query, or of a list of them, as PostgreSQL 12 to 18 print it. BASE_E_FORMAT:
+/* Reads the tree of a Query, or of a list of them, as PostgreSQL prints it. BASE_E_FORMAT:
  * not understood, and therefore not to be trusted. */
 int agent_pg_tree_read(const char *tree, size_t bytes, struct agent_pg_names *names);
 void agent_pg_names_free(struct agent_pg_names *names);
