@@ -11,6 +11,12 @@ static bool is_address(const char *s)
     return strncasecmp(s, "http://", 7) == 0 || strncasecmp(s, "https://", 8) == 0;
 }
 
+/* That its tools have changed is for the client to hear; the rest is of no use to tools. */
+static void told(void *context, const char *method, const json_t *params)
+{
+    (void)context, (void)method, (void)params;
+}
+
 /* Connects to each server and adds its tools; what has a name that is taken gets the server's own
  * name before it. */
 static int add_servers(struct cli_ground *g, struct agent_tools *tools)
@@ -30,7 +36,8 @@ static int add_servers(struct cli_ground *g, struct agent_tools *tools)
         const char *at = g->servers.at[i];
         const struct mcp_client_options o = { .command = is_address(at) ? NULL : at,
                                               .url = is_address(at) ? at : NULL,
-                                              .token = token };
+                                              .token = token,
+                                              .told = told };
         int rc = mcp_client_open(&g->clients[i], &o);
         const json_t *name = rc ? NULL : json_object_get(mcp_client_server(g->clients[i]), "name");
         char prefix[24];

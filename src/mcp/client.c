@@ -17,6 +17,7 @@
 #define PAGES_MOST    1000
 #define ROUNDS_MOST   10
 #define VERSIONS_MOST 3
+#define TTL_LEAST     5.0 /* seconds: a list is not asked for again sooner */
 
 static const char *const legacy_versions[] = { "2024-11-05", "2025-03-26", "2025-06-18",
                                                MCP_VERSION_LEGACY };
@@ -402,7 +403,7 @@ static int take_turn(struct mcp_client *c, const struct mcp_watch *watch)
     }
 }
 
-int mcp_client_revive(struct mcp_client *c)
+int mcp_client_wake(struct mcp_client *c)
 {
     const char *version = c->version;
     int rc = take_turn(c, NULL);
@@ -420,6 +421,10 @@ int mcp_client_revive(struct mcp_client *c)
             c->version = version;
         }
     }
+    if (!rc && c->transport->hear)
+        rc = c->transport->hear(c);
+    if (c->modern && c->tools_stale > 0 && mcp_now() > c->tools_stale)
+        c->tools_changed = true;
     pthread_mutex_unlock(&c->lock);
     return rc;
 }
@@ -520,6 +525,11 @@ static int list_locked(struct mcp_client *c, const char *key, json_t **out)
             rc = base_error_set(BASE_E_FORMAT, "%s: the answer has no list \"%s\"", method, key);
         if (!rc && json_array_extend(all, part))
             rc = BASE_E_MEMORY;
+        const json_t *ttl = json_object_get(result, "ttlMs");
+        if (!rc && tools && json_is_integer(ttl)) {
+            double seconds = (double)json_integer_value(ttl) / 1000;
+            c->tools_stale = mcp_now() + (seconds > TTL_LEAST ? seconds : TTL_LEAST);
+        }
         const char *next = json_string_value(json_object_get(result, "nextCursor"));
         if (!rc && next && cursor && strcmp(next, cursor) == 0)
             rc = base_error_set(BASE_E_FORMAT, "%s: the page after \"%.60s\" is itself", method,

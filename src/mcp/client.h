@@ -32,9 +32,9 @@ struct mcp_watch {
 int mcp_client_request_watched(struct mcp_client *c, const char *method, json_t *params,
                                const struct mcp_watch *watch, bool *timed_out, json_t **result);
 
-/* Starts a program anew that has ended or was given up; does nothing while it lives. What its tools
- * say of themselves is in doubt then. */
-int mcp_client_revive(struct mcp_client *c);
+/* Before a call: starts a program anew that has ended or was given up (what its tools say of
+ * themselves is in doubt then), and hears what the server has said since the last request. */
+int mcp_client_wake(struct mcp_client *c);
 
 /* One message that goes out and is answered. */
 struct mcp_exchange {
@@ -56,6 +56,8 @@ struct mcp_transport {
     int (*send)(struct mcp_client *c, const json_t *message, double until);
     /* After hello: over HTTP of the era of sessions, listens for what belongs to no request. */
     int (*listen)(struct mcp_client *c);
+    /* Takes what has come while nobody waited, without waiting itself. */
+    int (*hear)(struct mcp_client *c);
     void (*close)(struct mcp_client *c);
 };
 struct mcp_client {
@@ -75,9 +77,10 @@ struct mcp_client {
     bool session_lost;       /* HTTP: the server knows our session no more */
     bool refused;            /* the last failure was the server's no, not a lost line */
     bool timed_out;
-    atomic_bool tools_changed;  /* it has said so since the list was last asked for */
-    atomic_bool tools_doubted;  /* and one was found that is not what it was */
-    json_t *left_out;           /* tools that cannot be used, and why */
+    double tools_stale;        /* 2026-07-28: when the list of tools is no longer to be relied on */
+    atomic_bool tools_changed; /* it has said so since the list was last asked for */
+    atomic_bool tools_doubted; /* and one was found that is not what it was */
+    json_t *left_out;          /* tools that cannot be used, and why */
     struct mcp_remote *remotes; /* of our own sets of tools */
 };
 

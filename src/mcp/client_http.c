@@ -589,6 +589,13 @@ static int http_listen(struct mcp_client *c)
     return rc;
 }
 
+static int http_hear(struct mcp_client *c)
+{
+    struct web *w = c->line;
+    turn(w);
+    return standing_tend(c, w, NULL);
+}
+
 static void http_close(struct mcp_client *c)
 {
     struct web *w = c->line;
@@ -609,9 +616,11 @@ static void http_close(struct mcp_client *c)
     c->line = NULL;
 }
 
-static const struct mcp_transport http_transport = {
-    .exchange = http_exchange, .send = http_send, .listen = http_listen, .close = http_close
-};
+static const struct mcp_transport http_transport = { .exchange = http_exchange,
+                                                     .send = http_send,
+                                                     .listen = http_listen,
+                                                     .hear = http_hear,
+                                                     .close = http_close };
 
 /* The host of an address, its length in *n; NULL when it is none that is taken here. */
 static const char *host_of(const char *url, size_t *n, bool *secure)

@@ -290,6 +290,22 @@ static int stdio_exchange(struct mcp_client *c, struct mcp_exchange *x)
     return rc;
 }
 
+static int stdio_hear(struct mcp_client *c)
+{
+    struct line *l = c->line;
+    struct pollfd fd = { l->from, POLLIN, 0 };
+    int rc = 0;
+    for (double until = mcp_now() + 0.05; rc >= 0 && mcp_now() < until;) {
+        json_t *message = NULL;
+        if ((rc = next_line(l, &message)) > 0)
+            rc = mcp_client_take(c, NULL, message);
+        else if (!rc && (poll(&fd, 1, 0) <= 0 || take_in(c, l)))
+            break; /* that it has ended the next request says */
+        json_decref(message);
+    }
+    return rc < 0 ? rc : 0;
+}
+
 /* ---- open, close ---- */
 
 static void stdio_close(struct mcp_client *c)
@@ -319,9 +335,9 @@ static void stdio_close(struct mcp_client *c)
     c->line = NULL;
 }
 
-static const struct mcp_transport stdio_transport = { .exchange = stdio_exchange,
-                                                      .send = stdio_send,
-                                                      .close = stdio_close };
+static const struct mcp_transport stdio_transport = {
+    .exchange = stdio_exchange, .send = stdio_send, .hear = stdio_hear, .close = stdio_close
+};
 
 int mcp_client_stdio_open(struct mcp_client *c, const char *command)
 {

@@ -204,7 +204,7 @@ static int call_remote(const struct agent_tool *tool, const struct agent_call *c
                                      .timeout = wall_ms / 1000.0 };
     json_t *result = NULL;
     bool timed_out = false;
-    int rc = mcp_client_revive(r->c); /* a server that died in another call */
+    int rc = mcp_client_wake(r->c);
     if (!rc && (r->c->tools_changed || r->c->tools_doubted))
         rc = still_the_same(r);
     r->c->tools_doubted = rc != 0; /* a change stays one until it is undone */
