@@ -121,6 +121,37 @@ static int add_level(struct sampling_column *k, struct data_cell key, uint32_t *
     return 0;
 }
 
+bool sampling_name_ambiguous(const char *name, size_t n, size_t parts)
+{
+    size_t places = 0;
+    for (size_t i = 0; i + 3 <= n; i++)
+        places += memcmp(name + i, " / ", 3) == 0;
+    return places >= parts;
+}
+
+/* Two sets of values with one name would be counted as one: the second is refused. What an
+ * ambiguous name stands for is kept in the index too, divided by a byte that names do not hold. */
+static int check_name(struct sampling_columns *c, struct sampling_column *k,
+                      const struct data_cell *cells, struct data_cell name, bool known)
+{
+    struct base_buffer values = { 0 };
+    int rc = 0;
+    for (size_t i = 0; i < k->parts && !rc; i++) {
+        rc = base_buffer_append(&values, "\x1f", 1);
+        if (!rc)
+            rc = base_buffer_append(&values, cells[k->part[i]].bytes, cells[k->part[i]].length);
+    }
+    if (!rc && !base_table_get(k->index, values.data, values.length))
+        rc = known ? base_error_set(BASE_E_FORMAT,
+                                    "%s: column %s: two sets of values have the name \"%.*s\": "
+                                    "write \" / \" in the values otherwise",
+                                    data_table_place(c->table), k->name,
+                                    name.length > 60 ? 60 : (int)name.length, name.bytes)
+                   : base_table_put(k->index, values.data, values.length, 0);
+    base_buffer_free(&values);
+    return rc;
+}
+
 static int read_cell(struct sampling_columns *c, struct sampling_column *k,
                      const struct data_cell *cells, struct base_buffer *joined)
 {
@@ -159,6 +190,12 @@ static int read_cell(struct sampling_columns *c, struct sampling_column *k,
         key = (struct data_cell){ joined->data, joined->length };
     }
     const int64_t *known = base_table_get(k->index, key.bytes, key.length);
+    if (k->parts > 1 && sampling_name_ambiguous(key.bytes, key.length, k->parts)) {
+        int rc = check_name(c, k, cells, key, known != NULL);
+        if (rc)
+            return rc;
+        known = base_table_get(k->index, key.bytes, key.length); /* the table may have grown */
+    }
     if (known) {
         k->code[c->rows] = (uint32_t)*known;
         return 0;

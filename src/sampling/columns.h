@@ -48,4 +48,7 @@ int sampling_columns_step(struct sampling_columns *c);
 /* BASE_E_FORMAT with the first place when the column misses values. `what` says what it is. */
 int sampling_columns_complete(const struct sampling_columns *c, size_t index, const char *what);
 void sampling_columns_close(struct sampling_columns *c);
+/* Whether a name of `parts` values with " / " between them can be read in another way, because a
+ * value holds " / " too: "a / b" and "c" have the name of "a" and "b / c". */
+bool sampling_name_ambiguous(const char *name, size_t n, size_t parts);
 #endif

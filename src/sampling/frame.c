@@ -2,6 +2,7 @@
  * clusters with sizes, and per row only what the design needs (8 bytes for a size, 4 for a
  * stratum). */
 #include "base/memory.h"
+#include "sampling/columns.h"
 #include "sampling/run.h"
 #include <math.h>
 #include <stdarg.h>
@@ -224,8 +225,25 @@ static int add_stratum(struct sampling_frame *f, const char *key, size_t n, size
     int rc = base_table_put(f->stratum_index, key, n, (int64_t)f->n_strata);
     if (rc)
         return rc;
-    if (!(f->stratum[f->n_strata] = name_of(key, n)))
+    char *name = f->stratum[f->n_strata] = name_of(key, n);
+    if (!name)
         return BASE_E_MEMORY;
+    size_t parts = 1, length = strlen(name);
+    for (size_t i = 0; i < n; i++)
+        parts += key[i] == '\x1f';
+    if (parts > 1 && sampling_name_ambiguous(name, length, parts)) {
+        /* keys hold the dividing byte and names do not: one index serves both */
+        bool taken = base_table_get(f->stratum_index, name, length) != NULL;
+        rc = taken ? base_error_set(BASE_E_FORMAT,
+                                    "two strata have the name \"%.60s\", and the sample could not "
+                                    "tell them apart: write \" / \" in the values otherwise",
+                                    name)
+                   : base_table_put(f->stratum_index, name, length, (int64_t)f->n_strata);
+    }
+    if (rc) {
+        base_free(name);
+        return rc;
+    }
     *stratum = f->n_strata++;
     return 0;
 }
@@ -290,8 +308,10 @@ int sampling_frame_group(struct sampling_frame *f, struct sampling_source *s, bo
         return base_error_set(BASE_E_IO, "%s: the file changed while it was read",
                               data_table_place(s->table));
     size_t stratum = 0;
-    if ((rc = check_key(s, o->n_by)) || (rc = add_stratum(f, s->key.data, by, &stratum)))
+    if ((rc = check_key(s, o->n_by)))
         return rc;
+    if ((rc = add_stratum(f, s->key.data, by, &stratum)))
+        return base_error_prefix(rc, "%s", data_table_place(s->table));
     return add_group(f, s, stratum, group);
 }
 

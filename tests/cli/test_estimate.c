@@ -160,6 +160,20 @@ static void no_probabilities(void **state)
     }
 }
 
+/* Crossed categories whose names are alike are not counted as one. */
+static void names_alike(void **state)
+{
+    (void)state;
+    char *const argv[] = { "estimate", "mean", "--var", "v", "--by", "g*h", "--json", "-", NULL };
+    struct test_run r = run(argv, "g,h,v\nx / y,z,1\nx / y,z,2\nx,z / y,3\nx,z / y,5\n");
+    assert_int_equal(r.rc, 0);
+    test_run_free(&r);
+    r = run(argv, "g,h,v\nx / y,z,1\nx / y,z,2\nx,y / z,3\nx,y / z,5\n");
+    assert_int_equal(r.rc, 1);
+    assert_non_null(strstr(r.err, ":4: column g*h: two sets of values have the name"));
+    test_run_free(&r);
+}
+
 static void describe(void **state)
 {
     (void)state;
@@ -232,10 +246,10 @@ static void margins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(contract), cmocka_unit_test(estimate_usage),
-        cmocka_unit_test(sampled),  cmocka_unit_test(no_probabilities),
-        cmocka_unit_test(describe), cmocka_unit_test(describe_threads),
-        cmocka_unit_test(margins),
+        cmocka_unit_test(contract),         cmocka_unit_test(estimate_usage),
+        cmocka_unit_test(sampled),          cmocka_unit_test(no_probabilities),
+        cmocka_unit_test(names_alike),      cmocka_unit_test(describe),
+        cmocka_unit_test(describe_threads), cmocka_unit_test(margins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -485,6 +485,18 @@ static void extremes(void **state)
     test_write_file(path, parts, sizeof parts - 1);
     assert_int_equal(sample(path, O(.method = SAMPLING_STRATIFIED, .by = two, .n_by = 2, .n = 1)),
                      BASE_E_FORMAT);
+    /* two strata of one name, which the sample's _stratum could not tell apart */
+    static const char alike[] = "id,g,h\na,x / y,z\nb,x,y / z\n", apart[] = "id,g,h\na,x / y,z\n"
+                                                                            "b,x,z / y\n";
+    test_write_file(path, alike, sizeof alike - 1);
+    assert_int_equal(sample(path, O(.method = SAMPLING_STRATIFIED, .by = two, .n_by = 2, .n = 2,
+                                    .singletons = true)),
+                     BASE_E_FORMAT);
+    assert_non_null(strstr(base_error_message(), ":3: two strata have the name \"x / y / z\""));
+    test_write_file(path, apart, sizeof apart - 1);
+    assert_int_equal(sample(path, O(.method = SAMPLING_STRATIFIED, .by = two, .n_by = 2, .n = 2,
+                                    .singletons = true)),
+                     0);
     unlink(path);
 }
 
