@@ -61,7 +61,8 @@ static int edit_begin(struct edit *e, const struct resample_job *job, size_t k, 
     size_t rows = job->x->rows;
     *e = (struct edit){ .job = job, .left = rows, .length = again ? 2 * k + 2 : k };
     if (rows < k + 1)
-        return base_error_set(BASE_E_ARGUMENT, "%s: %zu rows in all; k = %zu needs %zu",
+        return base_error_set(BASE_E_ARGUMENT,
+                              "%s: %zu rows in all; k = %zu (--neighbours) needs %zu",
                               classify_resampler_name(job->options->method), rows, k, k + 1);
     e->gone = base_alloc_zero(rows, sizeof *e->gone);
     e->count = base_alloc(job->classes, sizeof *e->count);
@@ -406,7 +407,7 @@ int resample_nearmiss(struct resample_job *job)
 {
     size_t k = resample_k(job, 3), rows = job->x->rows;
     char what[40];
-    snprintf(what, sizeof what, "k = %zu", k);
+    snprintf(what, sizeof what, "k = %zu (--neighbours)", k);
     int rc = resample_need(job, job->smallest, k, what);
     if (rc)
         return rc;

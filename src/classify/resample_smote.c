@@ -101,7 +101,7 @@ static int keep_danger(const struct resample_job *job, struct resample_pairs *pa
 {
     size_t m = job->options->m ? job->options->m : 10, n = 0;
     char what[40], buffer[32];
-    snprintf(what, sizeof what, "m = %zu", m);
+    snprintf(what, sizeof what, "m = %zu (--danger)", m);
     int rc = need_rows(job, m + 1, what);
     size_t *others = base_alloc(pairs->bases, sizeof *others);
     if (!rc && !others)
@@ -127,7 +127,7 @@ static int adasyn_times(const struct resample_job *job, struct resample_pairs *p
 {
     size_t n = pairs->bases, k = pairs->k;
     char what[40], buffer[32];
-    snprintf(what, sizeof what, "k = %zu", k);
+    snprintf(what, sizeof what, "k = %zu (--neighbours)", k);
     int rc = need_rows(job, k + 1, what);
     double *share = base_alloc(n, sizeof *share);
     size_t *others = base_alloc(n, sizeof *others);
@@ -165,7 +165,7 @@ int resample_pairs_find(const struct resample_job *job, uint32_t c, struct resam
     *pairs = (struct resample_pairs){ .class = c, .k = k, .add = resample_to_add(job, c) };
     if (pairs->add == 0)
         return 0;
-    snprintf(what, sizeof what, "k = %zu", k);
+    snprintf(what, sizeof what, "k = %zu (--neighbours)", k);
     bool any = method == CLASSIFY_RESAMPLE_BORDERLINE2; /* towards rows of any class */
     int rc = any ? need_rows(job, k + 1, what) : resample_need(job, c, k + 1, what);
     if (rc)

@@ -129,11 +129,11 @@ static void test_errors(void **state)
     refused(&s,
             (struct classify_resample_options){ .method = CLASSIFY_RESAMPLE_NEARMISS1,
                                                 .class_name = names },
-            "nearmiss-1: class indian has 2 rows; k = 3 needs 3");
+            "nearmiss-1: class indian has 2 rows; k = 3 (--neighbours) needs 3");
     refused(&s, (struct classify_resample_options){ .method = CLASSIFY_RESAMPLE_ENN, .k = 6 },
-            "enn: 6 rows in all; k = 6 needs 7");
+            "enn: 6 rows in all; k = 6 (--neighbours) needs 7");
     refused(&s, (struct classify_resample_options){ .method = CLASSIFY_RESAMPLE_NCR, .k = 7 },
-            "ncr: 6 rows in all; k = 7 needs 8");
+            "ncr: 6 rows in all; k = 7 (--neighbours) needs 8");
     classify_matrix_free(&s.x);
 }
 

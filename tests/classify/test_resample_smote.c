@@ -488,13 +488,13 @@ static void test_errors(void **state)
     assert_int_equal(classify_matrix_dense(&s.x, at, 20, 1), 0);
     const bool nominal[] = { true };
     refused(&s, (struct classify_resample_options){ .method = CLASSIFY_RESAMPLE_SMOTE, .k = 6 },
-            "smote: class 1 has 6 rows; k = 6 needs 7");
+            "smote: class 1 has 6 rows; k = 6 (--neighbours) needs 7");
     refused(&s,
             (struct classify_resample_options){ .method = CLASSIFY_RESAMPLE_BORDERLINE1, .m = 4 },
             "borderline-1: no row of class 1 is in danger");
     refused(&s,
             (struct classify_resample_options){ .method = CLASSIFY_RESAMPLE_BORDERLINE1, .m = 20 },
-            "borderline-1: 20 rows in all; m = 20 needs 21");
+            "borderline-1: 20 rows in all; m = 20 (--danger) needs 21");
     refused(&s, (struct classify_resample_options){ .method = CLASSIFY_RESAMPLE_ADASYN },
             "adasyn: none of the 5 nearest rows of any row of class 1 is of another class");
     refused(&s, (struct classify_resample_options){ .method = CLASSIFY_RESAMPLE_SMOTENC },
