@@ -307,9 +307,21 @@ double stats_f_tail(double x, double df1, double df2)
     return beta_both(1 / (1 + r), r / (1 + r), df2 / 2, df1 / 2, 0);
 }
 
+/* For large lambda X = (Z + sqrt(lambda))^2 + chi^2_{df1 - 1} is the square of a normal variable
+ * with mean sqrt(lambda) + (df1 - 1) / (2 sqrt(lambda)), up to 1 / lambda; and F is then the square
+ * of a noncentral t. */
+static double far_tail(double x, double df1, double df2, double lambda)
+{
+    double delta = sqrt(lambda) + (df1 - 1) / (2 * sqrt(lambda));
+    return df2 > 0 ? stats_t_noncentral_tail(sqrt(x * df1), df2, delta)
+                   : stats_normal_tail(sqrt(x) - delta);
+}
+
 /* sum_j Poisson(j; lambda / 2) tail(j), over the j that hold all but 1e-17 of the mass. */
 static double mixture(double x, double df1, double df2, double lambda)
 {
+    if (lambda > 1e5)
+        return far_tail(x, df1, df2, lambda);
     double half = lambda / 2, reach = 9 * sqrt(half) + 30, sum = 0, mass = 0;
     double first = fmax(0, floor(half - reach)), last = ceil(half + reach);
     double weight = exp(first * log(half) - half - lgamma(first + 1));

@@ -41,6 +41,14 @@ static void noncentral_tails(void **state)
     CLOSE(stats_f_noncentral_tail(3.2, 3, 40, 11), num(k, "f"), 1e-9);
     CLOSE(stats_chi2_noncentral_tail(5, 3, 0), stats_chi2_tail(5, 3), 1e-14);
     assert_true(isnan(stats_chi2_noncentral_tail(5, 3, -1)));
+    /* scipy.stats.ncx2.sf and ncf.sf (SciPy 1.17.1), where lambda is large */
+    NEAR(stats_chi2_noncentral_tail(998000, 5, 0.999999e6), 0.8418285664109566, 1e-6);
+    NEAR(stats_chi2_noncentral_tail(1e6, 5, 0.999999e6), 0.5005984134787946, 1e-6);
+    NEAR(stats_chi2_noncentral_tail(1.002e6, 5, 0.999999e6), 0.15913931624516764, 1e-6);
+    NEAR(stats_f_noncentral_tail(333000, 3, 1e5, 0.999999e6), 0.5815095010205891, 1e-6);
+    for (double x = 0.99e5; x < 1.01e5; x += 100) /* no step where the one form ends */
+        NEAR(stats_chi2_noncentral_tail(x, 5, 99999.99),
+             stats_chi2_noncentral_tail(x, 5, 100000.01), 2e-5);
     struct stats_interval i;
     stats_noncentrality(0.5, 4, 0, 0.95, &i); /* less than expected by chance */
     NEAR(i.low, 0, 0);
