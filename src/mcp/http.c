@@ -31,7 +31,8 @@
 #define IDLE          1800.0
 #define STACK         ((size_t)2 << 20)
 #define LINK_STACK    ((size_t)512 << 10)
-#define RESTING_MOST  16  /* threads that wait for work */
+#define WORKERS       8   /* without calls that last */
+#define RESTING_MOST  8   /* threads that wait for work */
 #define REST_SECONDS  5   /* before one more than that ends */
 #define WATCH_MS      50  /* between looks while requests are open */
 #define QUIET_MS      250 /* and while there are none */
@@ -90,7 +91,8 @@ static void *worker(void *context)
         h->waiting = x->queue;
         if (!h->waiting)
             h->last_waiting = &h->waiting;
-        h->n_waiting--;
+        x->begun = true;
+        h->taken = base_clock();
         pthread_mutex_unlock(&h->lock);
         http_answer(x);
         pthread_mutex_lock(&h->lock);
@@ -118,15 +120,23 @@ static bool thread_start(struct http *h)
 
 bool http_work_add(struct http *h, struct http_exchange *x)
 {
-    if (h->stopping || (h->n_waiting >= h->resting && !thread_start(h) && !h->threads))
+    if (h->stopping || (h->threads < WORKERS && !h->resting && !thread_start(h) && !h->threads))
         return false;
     x->users++;
     x->queue = NULL;
     *h->last_waiting = x;
     h->last_waiting = &x->queue;
-    h->n_waiting++;
     pthread_cond_signal(&h->work);
     return true;
+}
+
+void http_work_hurry(struct http *h, const struct http_exchange *x)
+{
+    double now = base_clock();
+    if (x->begun || now - h->taken < HTTP_STALL_MS * 1e-3 || h->stopping)
+        return;
+    h->taken = now;
+    thread_start(h);
 }
 
 /* ---- the watch ---- */

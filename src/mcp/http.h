@@ -7,10 +7,12 @@
  * http_value.c     header values
  *
  * libmicrohttpd gives every connection a thread, which reads a request, hands it to a worker thread
- * and waits: the worker fills the exchange's answer, or its stream, and wakes it. The main thread
- * watches: deadlines, clients that have gone, sessions nobody uses. (With one thread for all
- * connections, libmicrohttpd 0.9.75 reads again from a connection that it resumes, and closes it
- * without an answer when the client has ended its half.)
+ * and waits. There are few workers while they get on, so that a crowd of short calls does not start
+ * a crowd of processes; when they do not, because calls last, there are more. The worker fills the
+ * exchange's answer, or its stream, and wakes it. The main thread watches: deadlines, clients that
+ * have gone, sessions nobody uses. (With one thread for all connections, libmicrohttpd 0.9.75 reads
+ * again from a connection that it resumes, and closes it without an answer when the client has
+ * ended its half.)
  *
  * One lock guards everything. It is never held while the protocol's functions are called, which
  * call back with locks of their own. */
@@ -28,6 +30,7 @@
 #define HTTP_UNREAD_MOST ((size_t)8 << 20)   /* of a stream, until its reader counts as gone */
 #define HTTP_KEPT_MOST   ((size_t)4 << 20)   /* events of a session, for those who come back */
 #define HTTP_ALL_KEPT    ((size_t)64 << 20)  /* and of all sessions */
+#define HTTP_STALL_MS    10                  /* without a worker that takes work: one more */
 #define HTTP_RETRY_MS    500                 /* after which a client should come back */
 #define HTTP_BEAT        15.0                /* seconds between comments on a silent stream */
 
@@ -115,6 +118,7 @@ struct http_exchange {
     enum http_method method;
     enum http_state state;
     bool queued;  /* the answer is with libmicrohttpd */
+    bool begun;   /* a worker has it */
     bool waiting; /* its connection's thread, for something new */
     pthread_cond_t news;
     bool gone;     /* nobody will read what is said */
@@ -155,7 +159,8 @@ struct http {
     pthread_mutex_t lock; /* of all that follows */
     pthread_cond_t work, quiet;
     struct http_exchange *waiting, **last_waiting;
-    unsigned n_waiting, threads, resting;
+    unsigned threads, resting;
+    double taken; /* when a worker last took something, or was added */
     bool stopping;
     struct http_exchange *open;
     struct http_link *links;
@@ -168,6 +173,8 @@ struct http {
 
 /* Gives an exchange to a worker; false: there is none and none can be made. Locked. */
 bool http_work_add(struct http *h, struct http_exchange *x);
+/* Adds a worker where none has taken anything for some milliseconds although x waits. Locked. */
+void http_work_hurry(struct http *h, const struct http_exchange *x);
 /* Gives up one user of the exchange; its memory may be gone then. Locked on entry and return, but
  * not in between where the last user of a session ends it. */
 void http_exchange_leave(struct http_exchange *x);

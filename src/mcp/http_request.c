@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <time.h>
 
 #define DRAINED_MOST 65536 /* of a refused request's body */
 #define PARAMS_MOST  64
@@ -282,7 +283,17 @@ int http_say(struct http_exchange *x, const char *text, size_t bytes)
 static void await(struct http_exchange *x)
 {
     x->waiting = true;
-    pthread_cond_wait(&x->news, &x->h->lock);
+    if (x->begun || x->state != HTTP_RUNNING) {
+        pthread_cond_wait(&x->news, &x->h->lock);
+    } else {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += HTTP_STALL_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        if (pthread_cond_timedwait(&x->news, &x->h->lock, &until) == ETIMEDOUT)
+            http_work_hurry(x->h, x);
+    }
     x->waiting = false;
 }
 
@@ -389,7 +400,11 @@ static struct http_exchange *exchange_make(struct http *h, struct MHD_Connection
         return NULL;
     const union MHD_ConnectionInfo *info =
         http_mhd.get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    pthread_cond_init(&x->news, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&x->news, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     x->h = h;
     x->connection = connection;
     x->users = 1;
