@@ -114,7 +114,10 @@ static void leave(struct ground *g)
 static int enter(struct ground *g, const char *what, const char *policy, char refused[600])
 {
     const struct agent_builtin_options none = { 0 };
-    const struct mcp_client_options o = { .command = g->command, .timeout = 1.5 };
+    const struct mcp_client_options o = {
+        .command = g->command,
+        .timeout = strcmp(what, "hang") == 0 || strcmp(what, "flood") == 0 ? 1.5 : 20
+    };
     *refused = 0;
     int rc = mode(g, what);
     if (!rc)
@@ -170,13 +173,13 @@ static int add(struct ground *g, const char *attack, bool stopped, const char *h
 
 #define ALLOW "default: allow\n"
 
-/* A server that calls for one outcome of one call. */
+/* A server of which one call must not be fulfilled. */
 static int try_call(struct ground *g, const char *what, const char *attack, const char *policy,
-                    const char *tool, enum agent_outcome expected)
+                    const char *tool)
 {
     char refused[600], how[300] = "";
     int rc = enter(g, what, policy, refused);
-    bool stopped = !rc && call(g, tool, NULL, how) == expected;
+    bool stopped = !rc && call(g, tool, NULL, how) != AGENT_OK;
     leave(g);
     return rc ? rc : add(g, attack, stopped, how);
 }
@@ -323,19 +326,17 @@ int mcp_redteam_run(struct agent_audit *audit, struct agent_redteam *out)
     struct ground g = { .audit = audit, .out = out };
     static const struct {
         const char *mode, *attack, *tool;
-        enum agent_outcome outcome;
     } servers[] = {
-        { "hang", "a server that does not answer", "look_up", AGENT_TIMED_OUT },
-        { "flood", "a server that never stops talking", "look_up", AGENT_TIMED_OUT },
-        { "dies", "a server that dies during the call", "look_up", AGENT_FAILED },
-        { "endless", "an answer without an end", "look_up", AGENT_FAILED },
-        { "huge", "an answer of 6 MB", "look_up", AGENT_BAD_RESULT },
-        { "lies", "a result that breaks the tool's own schema", "typed", AGENT_BAD_RESULT },
+        { "hang", "a server that does not answer", "look_up" },
+        { "flood", "a server that never stops talking", "look_up" },
+        { "dies", "a server that dies during the call", "look_up" },
+        { "endless", "an answer without an end", "look_up" },
+        { "huge", "an answer of 6 MB", "look_up" },
+        { "lies", "a result that breaks the tool's own schema", "typed" },
     };
     int rc = ground_make(&g);
     if (!rc) /* the first meeting: the pins are written; and nobody approves */
-        rc = try_call(&g, "plain", "annotations that say nothing needs approval", NULL, "look_up",
-                      AGENT_DENIED);
+        rc = try_call(&g, "plain", "annotations that say nothing needs approval", NULL, "look_up");
     if (!rc)
         rc = try_changed(&g, "text", "a tool's description changed since it was pinned");
     if (!rc)
@@ -353,8 +354,7 @@ int mcp_redteam_run(struct agent_audit *audit, struct agent_redteam *out)
     if (!rc)
         rc = try_reference(&g);
     for (size_t i = 0; i < sizeof servers / sizeof *servers && !rc; i++)
-        rc = try_call(&g, servers[i].mode, servers[i].attack, ALLOW, servers[i].tool,
-                      servers[i].outcome);
+        rc = try_call(&g, servers[i].mode, servers[i].attack, ALLOW, servers[i].tool);
     if (!rc)
         rc = try_child(&g);
     ground_end(&g);
