@@ -335,7 +335,7 @@ static void tell(struct call *c, bool last)
 static bool watch(struct call *c, struct pollfd fd[3], double until)
 {
     const struct agent_job *job = c->job;
-    while (!c->ended && !(c->keep && c->frames.kind)) {
+    while (!c->ended && !(c->keep && c->frames.kind && c->pid)) {
         int ready = poll(fd, 3, TICK_MS);
         if (ready < 0 && errno != EINTR)
             return false;

@@ -318,9 +318,12 @@ static void workers_are_kept(void **state)
     assert_int_not_equal(c, b);
     /* after a hundred calls there is another */
     int n = 1;
+    time_t begin = time(NULL);
     while (n < 200 && worker_of(g, "pure", "a", "x", "{}", AGENT_OK) == c)
         n++;
-    assert_int_equal(n, 100);
+    assert_true(n <= 100);
+    if (time(NULL) - begin < 3) /* else its five seconds may have been over before */
+        assert_int_equal(n, 100);
     /* one that was killed while it waited is not asked */
     c = worker_of(g, "pure", "a", "x", "{}", AGENT_OK);
     kill(c, SIGKILL);
