@@ -2,8 +2,7 @@
  * for who does what.
  *
  * Deadlines are for whole requests: the time until all of a request's head is there, and then until
- * all of its body is, not the time between two bytes. When three quarters of the connections are
- * taken, who has not said anything whole in two seconds has to go.
+ * all of its body is, not the time between two bytes.
  *
  * A client that has gone is told from one that has only ended its own half of the connection: both
  * look alike (POLLRDHUP) until something is sent, which the former's machine answers with a reset
@@ -27,7 +26,6 @@
 #define LINKS_MOST    1000
 #define SESSIONS_MOST 1024
 #define DEADLINE      30.0
-#define HURRIED       2.0
 #define IDLE          1800.0
 #define STACK         ((size_t)2 << 20)
 #define LINK_STACK    ((size_t)512 << 10)
@@ -188,15 +186,13 @@ static size_t watch_clients(struct http *h, double now)
 static void watch_deadlines(struct http *h, double now)
 {
     pthread_mutex_lock(&h->lock);
-    bool crowded = h->n_links > h->n_links_most / 4 * 3;
-    double most = crowded && h->deadline > HURRIED ? HURRIED : h->deadline;
     for (struct http_link *l = h->links; l; l = l->next) {
         int unsent = 0;
         if (l->busy && (ioctl(l->fd, SIOCOUTQ, &unsent) || !unsent || unsent != l->unsent)) {
             l->unsent = unsent;
             l->since = now;
         }
-        if (now - l->since > (l->busy ? h->deadline : most)) {
+        if (now - l->since > h->deadline) {
             shutdown(l->fd, SHUT_RDWR);
             l->since = now;
         }

@@ -58,6 +58,7 @@ struct http_link {
     int fd;
     double since; /* when the wait for a request, or for its body, began, or bytes last left */
     bool busy;    /* a request is answered */
+    bool ended;   /* by us */
     int unsent;   /* bytes that its client has not taken */
 };
 

@@ -22,6 +22,23 @@ struct http_functions http_mhd;
 
 /* ---- connections ---- */
 
+/* When three quarters of the connections are taken, a new one takes the place of the one that has
+ * waited longest without a whole request: there is always room for who says what he wants. Locked.
+ */
+static void make_room(struct http *h)
+{
+    struct http_link *oldest = NULL;
+    if (h->n_links <= h->n_links_most / 4 * 3)
+        return;
+    for (struct http_link *l = h->links; l; l = l->next)
+        if (!l->busy && !l->ended && (!oldest || l->since <= oldest->since))
+            oldest = l;
+    if (!oldest)
+        return;
+    oldest->ended = true;
+    shutdown(oldest->fd, SHUT_RDWR);
+}
+
 void http_on_connection(void *context, struct MHD_Connection *connection, void **own,
                         enum MHD_ConnectionNotificationCode code)
 {
@@ -54,6 +71,7 @@ void http_on_connection(void *context, struct MHD_Connection *connection, void *
     setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     setsockopt(l->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &lost, sizeof lost);
     pthread_mutex_lock(&h->lock);
+    make_room(h);
     l->next = h->links;
     l->at = &h->links;
     if (l->next)

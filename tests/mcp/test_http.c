@@ -549,6 +549,30 @@ static void trickles(void **state)
     http_server_stop(&s);
 }
 
+/* More connections that say nothing than the server may have: who says something is answered. */
+static void silence(void **state)
+{
+    (void)state;
+    enum { N = 1100 };
+    static int fds[N];
+    const struct rlimit files = { 2048, 8192 };
+    setrlimit(RLIMIT_NOFILE, &files);
+    struct http_server s = http_server_start(NULL);
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)s.port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    for (int i = 0; i < N; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        assert_true(fds[i] >= 0);
+        connect(fds[i], (struct sockaddr *)&to, sizeof to);
+    }
+    for (int i = 0; i < 5; i++)
+        expect(&s, "POST", MODERN("tools/list"), LIST_MODERN, 200, "\"tools\"");
+    for (int i = 0; i < N; i++)
+        close(fds[i]);
+    http_server_stop(&s);
+}
+
 static void token(void **state)
 {
     (void)state;
@@ -745,10 +769,10 @@ int main(void)
         cmocka_unit_test(listening),      cmocka_unit_test(questions),
         cmocka_unit_test(modern_fields),  cmocka_unit_test(modern_stream),
         cmocka_unit_test(disconnections), cmocka_unit_test(pipelined),
-        cmocka_unit_test(trickles),       cmocka_unit_test(token),
-        cmocka_unit_test(origins),        cmocka_unit_test(crowd),
-        cmocka_unit_test(unread),         cmocka_unit_test(the_end),
-        cmocka_unit_test(mistakes),
+        cmocka_unit_test(trickles),       cmocka_unit_test(silence),
+        cmocka_unit_test(token),          cmocka_unit_test(origins),
+        cmocka_unit_test(crowd),          cmocka_unit_test(unread),
+        cmocka_unit_test(the_end),        cmocka_unit_test(mistakes),
     };
     if (getenv("ONLY"))
         cmocka_set_test_filter(getenv("ONLY"));
