@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <assay/mcp.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -71,11 +72,28 @@ struct http_server {
     char audit[512];
 };
 
+/* For two seconds every few allocations of the server one fails. */
+static bool http_server_starves;
+static pthread_t http_starving;
+static inline void *http_starve(void *context)
+{
+    double until = clock_now() + 2;
+    (void)context;
+    for (unsigned i = 1; clock_now() < until; i = i * 1103515245 + 12345) {
+        base_alloc_fail_after((long)(1 + i / 65536 % 60));
+        nap_ms(1);
+    }
+    base_alloc_fail_after(0);
+    return NULL;
+}
+
 static inline void on_listening(void *context, const char *url)
 {
     const char *colon = strrchr(url, ':');
     int port = atoi(colon + 1);
     if (write(*(int *)context, &port, sizeof port) != (ssize_t)sizeof port)
+        _exit(9);
+    if (http_server_starves && pthread_create(&http_starving, NULL, http_starve, NULL))
         _exit(9);
 }
 
@@ -119,6 +137,8 @@ static inline int http_server_run(struct mcp_http_options o, const char *audit_p
     o.context = &to;
     if (!rc)
         rc = mcp_serve_http(&server, &o);
+    if (!rc && http_server_starves)
+        pthread_join(http_starving, NULL);
     agent_gate_free(gate);
     agent_audit_close(audit);
     agent_tools_free(tools);

@@ -689,6 +689,49 @@ static void unread(void **state)
     http_server_stop(&s);
 }
 
+/* Memory that fails here and there: requests may, the server does not, and it leaks nothing. */
+static void starving(void **state)
+{
+    (void)state;
+    http_server_starves = true;
+    struct http_server s = http_server_start(NULL);
+    http_server_starves = false;
+    static const char hello[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{"
+        "\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{\"name\":\"t\","
+        "\"version\":\"1\"}}}";
+    int answered = 0;
+    double until = clock_now() + 2.5;
+    while (clock_now() < until) {
+        struct http_reply r = http_once(&s, "POST", JSON_FIELDS, hello);
+        const char *id = strcasestr(r.head, "\r\nMcp-Session-Id: ");
+        if (r.status == 200 && id) {
+            char fields[400];
+            snprintf(fields, sizeof fields, JSON_FIELDS "Mcp-Session-Id: %.32s\r\n", id + 18);
+            int stream = http_connect(&s);
+            http_send(stream, "GET", fields, NULL);
+            struct http_reply other = http_once(&s, "POST", fields, CALL("1", "say", "{\"x\": 1}"));
+            answered += other.status == 200;
+            http_reply_free(&other);
+            other = http_once(&s, "POST", fields, CALL("2", "test_tool_with_logging", "{}"));
+            http_reply_free(&other);
+            other = http_once(&s, "DELETE", fields, NULL);
+            http_reply_free(&other);
+            close(stream);
+        }
+        http_reply_free(&r);
+        r = http_once(&s, "POST",
+                      MODERN("tools/call") "Mcp-Name: region\r\nMcp-Param-Region: a\r\n",
+                      CALL_MODERN("1", "region", "{\"x\": \"a\"}"));
+        answered += r.status == 200;
+        http_reply_free(&r);
+    }
+    assert_true(answered > 0);
+    expect(&s, "POST", MODERN("tools/call") "Mcp-Name: say\r\n",
+           CALL_MODERN("1", "say", "{\"x\": \"after\"}"), 200, "after");
+    http_server_stop(&s);
+}
+
 /* SIGTERM while calls run and streams are open. */
 static void the_end(void **state)
 {
@@ -772,7 +815,8 @@ int main(void)
         cmocka_unit_test(trickles),       cmocka_unit_test(silence),
         cmocka_unit_test(token),          cmocka_unit_test(origins),
         cmocka_unit_test(crowd),          cmocka_unit_test(unread),
-        cmocka_unit_test(the_end),        cmocka_unit_test(mistakes),
+        cmocka_unit_test(starving),       cmocka_unit_test(the_end),
+        cmocka_unit_test(mistakes),
     };
     if (getenv("ONLY"))
         cmocka_set_test_filter(getenv("ONLY"));
