@@ -148,7 +148,8 @@ void agent_policy_free(struct agent_policy *p); /* NULL is fine */
 /* ---- audit ---- */
 
 /* A log of JSON lines, each with the SHA-256 of itself and of the line before, appended under a
- * file lock with one write and fdatasync; several processes may share a file. */
+ * file lock with one write, and on the disk (fdatasync) before the answer is given; several
+ * processes may share a file, and calls that wait at once share an fdatasync. */
 struct agent_audit;
 int agent_audit_open(struct agent_audit **out, const char *path);
 void agent_audit_close(struct agent_audit *a); /* NULL is fine */

@@ -197,7 +197,8 @@ static bool may_keep(const struct agent_job *job)
            !n->connect && !n->exec && !n->threads && job->input_bytes <= NEST_INLINE;
 }
 
-/* A worker for this job, taken out of those that wait; false when there is none. One that has said
+/* A worker for this job, taken out of those that wait (which are not a forked child's: two would
+ * hear one answer); false when there is none. One that has said
  * a word since its last answer, or is gone, is ended here. */
 static bool kept_take(struct agent_nest *n, const struct agent_job *job, struct kept *out)
 {
@@ -553,7 +554,7 @@ static int run(struct agent_nest *n, const struct agent_job *job, struct agent_e
                       .begin = now(),
                       .wall = needs->wall_ms * 1e-3,
                       .most = needs->output,
-                      .keep = may_keep(job) };
+                      .keep = may_keep(job) && n->owner == getpid() };
     c.frames.most = c.most;
     int socket[2] = { -1, -1 }, answer[2] = { -1, -1 }, errors[2] = { -1, -1 }, input = -1,
         requests[2] = { -1, -1 };
