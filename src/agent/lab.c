@@ -101,6 +101,7 @@ static int add_tool(struct agent_tools *t, const json_t *all, size_t i,
                                .output = out,
                                .read_only = true,
                                .idempotent = true,
+                               .pure = lab_tools[i].ground == NUMBERS,
                                .run = lab_tools[i].run };
     const char *ground = lab_tools[i].ground == DATA    ? o->data
                          : lab_tools[i].ground == MODEL ? o->models
