@@ -766,6 +766,44 @@ static void the_end(void **state)
     close(modern);
 }
 
+/* Servers killed at any moment of four calls whose clients may have been killed before: nobody is
+ * left, and every line of the audit log is whole. */
+static void killed(void **state)
+{
+    (void)state;
+    enum { SERVERS = 40, CLIENTS = 4 };
+    unsigned random = 12345;
+    for (int round = 0; round < SERVERS; round++) {
+        struct http_server s = http_server_start(NULL);
+        const char *fields = http_session(&s, "2025-11-25");
+        int fds[CLIENTS];
+        for (int i = 0; i < CLIENTS; i++) {
+            fds[i] = http_connect(&s);
+            if (i % 2)
+                http_send(fds[i], "POST", fields, CALL("1", "count", "{}"));
+            else
+                http_send(fds[i], "POST", MODERN("tools/call") "Mcp-Name: say\r\n",
+                          CALL_MODERN("1", "say", "{\"x\": 1}"));
+        }
+        for (int i = 0; i < CLIENTS; i++) {
+            const struct linger hard = { i > 1, 0 };
+            random = random * 1103515245 + 12345;
+            nap_ms(random / 65536 % 12);
+            setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+            close(fds[i]);
+        }
+        random = random * 1103515245 + 12345;
+        nap_ms(random / 65536 % 60);
+        kill(s.pid, SIGKILL);
+        assert_int_equal(waitpid(s.pid, NULL, 0), s.pid);
+        http_no_orphans();
+        struct agent_audit_report report = { 0 };
+        assert_int_equal(agent_audit_verify(s.audit, NULL, &report), 0);
+        assert_null(report.problem);
+        unlink(s.audit);
+    }
+}
+
 static void mistakes(void **state)
 {
     (void)state;
@@ -806,6 +844,7 @@ static void mistakes(void **state)
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusals),       cmocka_unit_test(large_bodies),
         cmocka_unit_test(sessions),       cmocka_unit_test(streams),
@@ -816,7 +855,7 @@ int main(void)
         cmocka_unit_test(token),          cmocka_unit_test(origins),
         cmocka_unit_test(crowd),          cmocka_unit_test(unread),
         cmocka_unit_test(starving),       cmocka_unit_test(the_end),
-        cmocka_unit_test(mistakes),
+        cmocka_unit_test(killed),         cmocka_unit_test(mistakes),
     };
     if (getenv("ONLY"))
         cmocka_set_test_filter(getenv("ONLY"));
