@@ -3,6 +3,7 @@
  * as far as it uses them, and the arguments that every table has ("table") into those with a file.
  */
 #include "agent/lab.h"
+#include "agent/postgres_private.h"
 #include "base/embed.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -75,6 +76,12 @@ static int add_model(json_t *properties)
                : 0;
 }
 
+/* libpq is there before the first call. */
+static void prepare_server(void)
+{
+    agent_pq_load();
+}
+
 static int add_tool(struct agent_tools *t, const json_t *all, size_t i,
                     const struct agent_lab_options *o)
 {
@@ -113,8 +120,15 @@ static int add_tool(struct agent_tools *t, const json_t *all, size_t i,
         read[n++] = ground;
     if (lab_tools[i].ground == MODEL && o->data) /* evaluate: a task's files; after the models */
         read[n++] = o->data;
+    char *address = server && !rc ? agent_postgres_public(ground) : NULL;
+    if (server && !rc && !address)
+        rc = BASE_E_MEMORY;
+    if (server) {
+        tool.prepare = prepare_server;
+        tool.open = lab_open_store;
+    }
     tool.needs = (struct agent_capabilities){ .read = n ? read : NULL,
-                                              .network = server,
+                                              .connect = address,
                                               .threads = lab_tools[i].ground == MODEL,
                                               .cpu_ms = lab_tools[i].cpu_s * 1000,
                                               .wall_ms = lab_tools[i].wall_s * 1000,
@@ -122,6 +136,7 @@ static int add_tool(struct agent_tools *t, const json_t *all, size_t i,
                                               .output = (size_t)4 << 20 };
     if (!rc)
         rc = in && out ? agent_tools_add(t, &tool) : BASE_E_MEMORY;
+    base_free(address);
     base_free(in);
     base_free(out);
     json_decref(input);

@@ -14,6 +14,7 @@
 
 agent_tool_fn lab_describe_table, lab_sample_table, lab_summarize_dataset, lab_run_analysis,
     lab_statistics, lab_perplexity, lab_evaluate, lab_list_runs;
+agent_open_fn lab_open_store; /* a store on a server */
 
 /* ---- arguments (valid by the tool's schema) ---- */
 

@@ -251,16 +251,16 @@ int lab_evaluate(const struct agent_tool *tool, const json_t *arguments, json_t 
 
 /* ---- list_runs ---- */
 
-/* The tool's context is the store. */
+/* The tool's context is the store; on a server it is opened before the worker's walls stand. */
 int lab_list_runs(const struct agent_tool *tool, const json_t *arguments, json_t **out)
 {
-    struct eval_store *s = NULL;
+    struct eval_store *opened = tool->opened, *own = NULL, *s = opened;
     json_t *runs = NULL, *shown = json_array(), *run;
     const char *model = lab_string(arguments, "model"), *task = lab_string(arguments, "task");
     size_t i, most = (size_t)lab_integer(arguments, "limit", 20), found = 0;
     int rc = shown ? lab_check(arguments) : BASE_E_MEMORY;
-    if (!rc)
-        rc = eval_store_open(&s, tool->context, EVAL_STORE_READ);
+    if (!rc && !s && !(rc = eval_store_open(&own, tool->context, EVAL_STORE_READ)))
+        s = own;
     if (!rc)
         rc = eval_store_list(s, &runs);
     json_array_foreach(runs, i, run)
@@ -276,6 +276,17 @@ int lab_list_runs(const struct agent_tool *tool, const json_t *arguments, json_t
         rc = lab_give(json_pack("{s:I, s:O}", "found", (json_int_t)found, "runs", shown), out);
     json_decref(runs);
     json_decref(shown);
-    eval_store_close(s);
+    eval_store_close(own);
+    return rc;
+}
+
+int lab_open_store(const struct agent_tool *tool, void **opened, int *socket)
+{
+    struct eval_store *s = NULL;
+    int rc = eval_store_open(&s, tool->context, EVAL_STORE_READ);
+    if (!rc) {
+        *opened = s;
+        *socket = eval_store_socket(s);
+    }
     return rc;
 }

@@ -22,6 +22,7 @@ int eval_store_open(struct eval_store **out, const char *where, enum eval_store_
 /* Whether `where` is a PostgreSQL database and no file. */
 bool eval_store_is_server(const char *where);
 void eval_store_close(struct eval_store *s);
+int eval_store_socket(const struct eval_store *s);       /* to a server; -1 of a file */
 const char *eval_store_name(const struct eval_store *s); /* for messages; no password in it */
 /* The default's path, new string (base_free). */
 char *eval_store_default(void);

@@ -43,6 +43,7 @@ struct store_kind_of {
                  store_row_fn *on_row, void *context);
     int (*wait)(struct eval_store *s, int milliseconds);
     void (*close)(struct eval_store *s);
+    int (*socket)(const struct eval_store *s); /* NULL = it has none */
 };
 int store_sqlite_open(struct eval_store *s, const char *path, enum eval_store_mode mode);
 int store_postgres_open(struct eval_store *s, const char *where);

@@ -12,6 +12,7 @@
     X(status)                                                                                      \
     X(errorMessage)                                                                                \
     X(finish)                                                                                      \
+    X(socket)                                                                                      \
     X(setNoticeProcessor)                                                                          \
     X(execParams)                                                                                  \
     X(resultStatus)                                                                                \
@@ -191,6 +192,11 @@ static void close_store(struct eval_store *s)
     s->handle = NULL;
 }
 
+static int socket_of(const struct eval_store *s)
+{
+    return pq.socket(s->handle);
+}
+
 static const struct store_kind_of postgres_kind = {
     .blob = "BYTEA",
     .begin = "BEGIN",
@@ -199,6 +205,7 @@ static const struct store_kind_of postgres_kind = {
     .query = query,
     .wait = wait_for,
     .close = close_store,
+    .socket = socket_of,
 };
 
 static void ignore_notice(void *context, const char *message)

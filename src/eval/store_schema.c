@@ -231,6 +231,11 @@ void eval_store_close(struct eval_store *s)
     base_free(s);
 }
 
+int eval_store_socket(const struct eval_store *s)
+{
+    return s->kind->socket ? s->kind->socket(s) : -1;
+}
+
 const char *eval_store_name(const struct eval_store *s)
 {
     return s->name;
