@@ -118,7 +118,6 @@ struct http_exchange {
     struct http_link *link;
     enum http_method method;
     enum http_state state;
-    bool queued;  /* the answer is with libmicrohttpd */
     bool begun;   /* a worker has it */
     bool waiting; /* its connection's thread, for something new */
     pthread_cond_t news;

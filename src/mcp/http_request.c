@@ -375,7 +375,8 @@ static bool add_fields(const struct http_exchange *x, struct MHD_Response *r)
     return ok;
 }
 
-/* Hands the answer to libmicrohttpd. Locked. */
+/* Hands the answer to libmicrohttpd, which nobody else touches any more. Not locked: libmicrohttpd
+ * holds a lock of its own while it reads a stream. */
 static enum MHD_Result queue(struct http_exchange *x)
 {
     struct MHD_Response *r;
@@ -401,7 +402,6 @@ static enum MHD_Result queue(struct http_exchange *x)
         }
         x->text.length = 0;
     }
-    x->queued = true;
     enum MHD_Result result =
         r ? http_mhd.queue_response(x->connection, status, r) : MHD_NO; /* NO: closes it */
     if (r)
@@ -460,9 +460,8 @@ static enum MHD_Result begin(struct http *h, struct MHD_Connection *connection, 
     x->state = HTTP_ANSWERED;
     if (x->link)
         x->link->busy = true;
-    enum MHD_Result result = queue(x);
     pthread_mutex_unlock(&h->lock);
-    return result;
+    return queue(x);
 }
 
 /* Some of the body. A refusal cannot be sent before the last of it has come. */
@@ -488,8 +487,9 @@ static enum MHD_Result take(struct http_exchange *x, const char *upload, size_t 
     return rc || x->excess > HTTP_BODY_MOST ? MHD_NO : MHD_YES;
 }
 
-/* The request is there as a whole. Locked. */
-static enum MHD_Result go_on(struct http_exchange *x)
+/* The request is there as a whole: waits for its answer, or for a stream to begin. false: there is
+ * none. Locked. */
+static bool go_on(struct http_exchange *x)
 {
     if (x->link)
         x->link->busy = true;
@@ -500,12 +500,12 @@ static enum MHD_Result go_on(struct http_exchange *x)
         if (!http_work_add(x->h, x)) {
             x->state = HTTP_ANSWERED;
             if (refuse(x, 503, "no thread can be started for this request"))
-                return MHD_NO;
+                return false;
         }
     }
     while (x->state == HTTP_RUNNING)
         await(x);
-    return x->state == HTTP_DROPPED ? MHD_NO : queue(x);
+    return x->state != HTTP_DROPPED;
 }
 
 enum MHD_Result http_on_request(void *context, struct MHD_Connection *connection, const char *url,
@@ -523,9 +523,9 @@ enum MHD_Result http_on_request(void *context, struct MHD_Connection *connection
         return take(x, upload, n);
     }
     pthread_mutex_lock(&h->lock);
-    enum MHD_Result result = go_on(x);
+    bool answered = go_on(x);
     pthread_mutex_unlock(&h->lock);
-    return result;
+    return answered ? queue(x) : MHD_NO;
 }
 
 void http_on_completed(void *context, struct MHD_Connection *connection, void **own,
