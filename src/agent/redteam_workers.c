@@ -5,11 +5,16 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -122,6 +127,28 @@ static int error_no_text(const struct agent_tool *t, const json_t *a, json_t **o
     agent_frame_write(ANSWER, 'e', "", 0, "\xff\xfe\0\xc3(", 5);
     _exit(0);
 }
+/* The nest's limits are the worker's to set as far as the kernel looks at user numbers alone. */
+static int limit_parent(const struct agent_tool *t, const json_t *a, json_t **out)
+{
+    (void)t, (void)a;
+    struct rlimit r;
+    if (prlimit(getppid(), RLIMIT_CORE, NULL, &r) || prlimit(getppid(), RLIMIT_CORE, &r, NULL))
+        return base_error_set(BASE_E_IO, "prlimit: %s", strerror(errno));
+    return harmless(out);
+}
+/* Flags of a file can be set through a descriptor for reading, past Landlock. */
+static int flag_file(const struct agent_tool *t, const json_t *a, json_t **out)
+{
+    (void)t, (void)a;
+    long flags = 0;
+    int fd = open("/usr/lib", O_RDONLY | O_CLOEXEC), rc = fd < 0 ? -1 : 0;
+    if (!rc)
+        rc = ioctl(fd, FS_IOC_GETFLAGS, &flags);
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    return rc ? base_error_set(BASE_E_IO, "ioctl: %s", strerror(error)) : harmless(out);
+}
 static int kept;
 static int keep(const struct agent_tool *t, const json_t *a, json_t **out)
 {
@@ -145,6 +172,8 @@ static const struct {
     { "progress_nan", "progress that is no number", progress_nan, false },
     { "thread_answers", "a thread of the worker's answers, too", thread_answers, true },
     { "fork_with_threads", "a process where threads are allowed", fork_with_threads, true },
+    { "limit_parent", "a worker sets the limits of the process above it", limit_parent, false },
+    { "flag_file", "a worker asks for a file's flags, to set them", flag_file, false },
 };
 
 /* ---- workers that are kept: tools that call themselves pure and are not ---- */
@@ -261,6 +290,10 @@ static const struct {
       "/bin/cat /etc/shadow > /dev/null && echo '\"harm\"'" },
     { "program_writes", "a program writes outside", "write: [late]",
       "echo x > @TARGET@ && echo '\"harm\"'" },
+    { "program_opens", "a program makes a file outside readable for all", "processes: true",
+      "/bin/chmod 0777 @SECRET@ && echo '\"harm\"'" },
+    { "program_dates", "a program sets the time of a file outside", "processes: true",
+      "/usr/bin/touch -c -d 2001-01-01 @SECRET@ && echo '\"harm\"'" },
     { "program_forks", "a program forks that may not", "",
       "/bin/true & wait $! && echo '\"harm\"'" },
     { "program_bomb", "a fork bomb that may start processes", "processes: true",

@@ -209,20 +209,18 @@ static const char *const calls_compute[] = {
     "membarrier",
     "getcpu",
     "arch_prctl",
-    "prlimit64",
-    "ioctl",
     "umask",
     "sched_getparam",
     "sched_getscheduler",
     "statfs",
     "fstatfs",
 };
-/* And writing files, where Landlock says which. */
+/* And writing files, where Landlock says which. It does not say whose mode, owner, times or
+ * attributes may be set: none may, or a program could open any file of the user's to everybody. */
 static const char *const calls_write[] = {
-    "ftruncate", "truncate",        "fallocate", "rename",   "renameat", "renameat2",
-    "unlink",    "unlinkat",        "mkdir",     "mkdirat",  "rmdir",    "fsync",
-    "fdatasync", "sync_file_range", "link",      "linkat",   "symlink",  "symlinkat",
-    "utimensat", "chmod",           "fchmod",    "fchmodat", "creat",
+    "ftruncate", "truncate",        "fallocate", "rename",  "renameat",  "renameat2", "unlink",
+    "unlinkat",  "mkdir",           "mkdirat",   "rmdir",   "fsync",     "fdatasync", "creat",
+    "link",      "sync_file_range", "linkat",    "symlink", "symlinkat",
 };
 static const char *const calls_network[] = {
     "socket",      "connect",    "sendto",     "recvfrom",   "sendmsg",
@@ -349,6 +347,21 @@ static bool in_list(const char *name, const char *const *names, size_t n)
 
 #define IN_LIST(name, names) in_list(name, names, sizeof(names) / sizeof *(names))
 
+/* One's own limits, not those of another process of the same user; and what is asked of terminals
+ * ('T') and sockets (0x89), not of a file system, which sets a file's flags through a descriptor
+ * that is for reading. */
+static bool rules_narrow(scmp_filter_ctx c)
+{
+    struct scmp_arg_cmp own = SCMP_A0(SCMP_CMP_EQ, 0, 0),
+                        terminal = SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00, 0x5400),
+                        socket = SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00, 0x8900);
+    int prlimit = seccomp_lib.syscall_resolve_name("prlimit64"),
+        ioctl = seccomp_lib.syscall_resolve_name("ioctl");
+    return seccomp_lib.rule_add_array(c, SCMP_ACT_ALLOW, prlimit, 1, &own) == 0 &&
+           seccomp_lib.rule_add_array(c, SCMP_ACT_ALLOW, ioctl, 1, &terminal) == 0 &&
+           seccomp_lib.rule_add_array(c, SCMP_ACT_ALLOW, ioctl, 1, &socket) == 0;
+}
+
 /* The filter of a class as the kernel takes it, made once. */
 static int filter_make(unsigned class, struct agent_filter *out)
 {
@@ -366,7 +379,7 @@ static int filter_make(unsigned class, struct agent_filter *out)
     /* A tree of comparisons in place of a chain: the kernel walks the filter once for every system
      * call there is when it is loaded, which is most of what loading costs. */
     bool ok = c && seccomp_lib.attr_set(c, SCMP_FLTATR_CTL_OPTIMIZE, 2) == 0 &&
-              RULES(c, SCMP_ACT_ALLOW, calls_compute);
+              RULES(c, SCMP_ACT_ALLOW, calls_compute) && rules_narrow(c);
     ok = ok && (!(class & CLASS_WRITE) || RULES(c, SCMP_ACT_ALLOW, calls_write));
     ok = ok && (!(class & CLASS_NETWORK) || RULES(c, SCMP_ACT_ALLOW, calls_network));
     ok = ok && (!(class & CLASS_EXEC) || RULES(c, SCMP_ACT_ALLOW, calls_exec));
