@@ -22,7 +22,7 @@ const struct cli_command cli_command_mcp_serve = {
         "http://ADDRESS/mcp (port 0 takes any free one; the address is told on standard error) "
         "until Ctrl-C. An address that other machines can reach needs a bearer token, which is "
         "read from the environment variable that --token-env names; pages in a browser may use "
-        "the server when they are on this machine or --origin names theirs. Revisions 2024-11-05 "
+        "the server only where --origin names them. Revisions 2024-11-05 "
         "to 2025-11-25 and 2026-07-28. Every call goes through the policy, the sandbox and the "
         "audit log (docs/safety.md); what needs approval is asked of the person at the client "
         "where "
