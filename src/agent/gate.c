@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -350,7 +351,8 @@ struct step {
 
 static int stop(struct step *s, enum agent_outcome outcome, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Ends the call; 1, or no memory. */
+/* Ends the call; 1, or no memory. What the caller named is cut at a byte: the message is made whole
+ * again, or neither the log nor an answer could hold it. */
 static int stop(struct step *s, enum agent_outcome outcome, const char *format, ...)
 {
     char text[800];
@@ -359,7 +361,7 @@ static int stop(struct step *s, enum agent_outcome outcome, const char *format, 
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     s->result->outcome = outcome;
-    return (s->result->message = base_strdup(text)) ? 1 : BASE_E_MEMORY;
+    return (s->result->message = base_utf8_repair(text, strlen(text), NULL)) ? 1 : BASE_E_MEMORY;
 }
 
 static int validate(struct step *s)
