@@ -32,7 +32,7 @@ static int read_file(const struct agent_tool *tool, const json_t *arguments, jso
     int rc = path_get(arguments, &path);
     if (rc)
         return rc;
-    json_int_t offset = json_integer_value(json_object_get(arguments, "offset"));
+    json_int_t offset = (json_int_t)json_number_value(json_object_get(arguments, "offset"));
     const json_t *limit = json_object_get(arguments, "bytes");
     size_t want = limit ? (size_t)json_number_value(limit) : BYTES_MOST;
     int fd = base_open_beneath(tool->context, path, O_RDONLY | O_NONBLOCK);
@@ -114,7 +114,8 @@ const struct agent_tool agent_tool_read_file = {
                    "offset. \"next\" is the offset to go on from.",
     .input = "{\"type\": \"object\", \"properties\": {\"path\": {\"type\": \"string\", "
              "\"minLength\": 1, \"maxLength\": 1024}, \"offset\": {\"type\": \"integer\", "
-             "\"minimum\": 0}, \"bytes\": {\"type\": \"integer\", \"minimum\": 4, \"maximum\": "
+             "\"minimum\": 0, \"maximum\": 9007199254740991}, \"bytes\": {\"type\": \"integer\", "
+             "\"minimum\": 4, \"maximum\": "
              "65536}}, \"required\": [\"path\"], \"additionalProperties\": false}",
     .output = "{\"type\": \"object\", \"properties\": {\"path\": {\"type\": \"string\"}, \"text\": "
               "{\"type\": \"string\"}, \"bytes\": {\"type\": \"integer\"}, \"next\": {\"type\": "
