@@ -6,9 +6,9 @@
  * cut off leaves a whole log, which only a hash kept elsewhere tells (--head).
  *
  * Appending: lock the file, read the last line (another process may have written), write one line
- * with one write, unlock, and wait until a
- * fdatasync that began after the write has ended. A line that a dying machine left half written has
- * no newline at its end; the next writer takes it out and says so in a line of its own. */
+ * with one write, unlock, and wait until a fdatasync that began after the write has ended. A line
+ * that a dying machine left half written has no newline at its end; the next writer takes it out
+ * and says so in a line of its own. */
 #include "agent/audit.h"
 #include "base/buffer.h"
 #include "base/hash.h"
@@ -27,6 +27,7 @@
 
 #define ZEROS     "0000000000000000000000000000000000000000000000000000000000000000"
 #define LINE_MOST ((size_t)4 << 20)
+static const char line_begin[] = "{\"seq\":"; /* of every line */
 
 struct agent_audit {
     int fd;
@@ -74,6 +75,14 @@ static int hash_line(const char *line, const char *at, char hex[BASE_SHA256_HEX]
     return 0;
 }
 
+static int no_log(const char *path)
+{
+    return base_error_set(BASE_E_FORMAT,
+                          "%s: the last line is not one of an audit log: assay audit verify says "
+                          "more; give another file",
+                          path);
+}
+
 /* Number and hash of a whole line. */
 static int line_read(const char *path, const char *line, size_t n, uint64_t *seq, char hex[65])
 {
@@ -82,10 +91,7 @@ static int line_read(const char *path, const char *line, size_t n, uint64_t *seq
     if (!at || base_json_parse_wire(&o, line, n, 0, path) ||
         !json_is_integer(json_object_get(o, "seq"))) {
         json_decref(o);
-        return base_error_set(BASE_E_FORMAT,
-                              "%s: the last line is not one of an audit log: assay audit verify "
-                              "says more; give another file",
-                              path);
+        return no_log(path);
     }
     *seq = (uint64_t)json_integer_value(json_object_get(o, "seq"));
     memcpy(hex, at + 9, 64);
@@ -102,6 +108,11 @@ static int catch_up(struct agent_audit *a, size_t *half)
     *half = 0;
     if (fstat(a->fd, &st))
         return io_error(a->path, "look at");
+    if (!st.st_nlink)
+        return base_error_set(BASE_E_IO,
+                              "%s: the audit log was removed: what is written would be lost; start "
+                              "again with another",
+                              a->path);
     if (st.st_size == a->size)
         return 0;
     if (st.st_size < a->size)
@@ -129,6 +140,10 @@ static int catch_up(struct agent_audit *a, size_t *half)
     } else if (st.st_size > (off_t)want) {
         rc = base_error_set(BASE_E_FORMAT, "%s: a line of more than %zu bytes", a->path, LINE_MOST);
     }
+    /* what is no beginning of a line of ours is somebody's text */
+    size_t same = *half < sizeof line_begin - 1 ? *half : sizeof line_begin - 1;
+    if (!rc && memcmp(tail + end, line_begin, same) != 0)
+        rc = no_log(a->path);
     if (!rc && *half && ftruncate(a->fd, st.st_size - (off_t)*half))
         rc = io_error(a->path, "mend the end of");
     if (!rc)

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include <assay/tool.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -236,6 +237,12 @@ static void calls(void **state)
     assert_string_equal(said, "arguments/x: expected integer, got string \"7\"");
     assert_int_equal(run(g, "echo", "[]", said, NULL), AGENT_INVALID);
     assert_int_equal(run(g, "none", "{}", said, NULL), AGENT_UNKNOWN);
+    /* a name that is cut in the middle of a letter is still text */
+    char name[82] = "x";
+    for (int i = 1; i < 81; i += 2)
+        memcpy(name + i, "\xc3\xa9", 2);
+    assert_int_equal(run(g, name, "{}", said, NULL), AGENT_UNKNOWN);
+    assert_int_equal(base_utf8_invalid(said, strlen(said)), strlen(said));
     assert_int_equal(run(g, "denied", "{\"x\": 1}", said, NULL), AGENT_DENIED);
     assert_string_equal(said, "the policy denies denied: closed");
     /* an approval is good for the same arguments, and for no others */
@@ -363,6 +370,32 @@ static void audit(void **state)
     assert_int_equal(base_file_read(other, 0, &text, &bytes), 0);
     assert_string_equal(text, "precious\n");
     base_free(text);
+    /* also where it has no newline, behind lines of a log, too */
+    static const char *const precious[] = { "precious", "{\"seq\":1,\"time\":\"x\"}\nprecious",
+                                            "{\"seen\": 1}" };
+    for (size_t i = 0; i < sizeof precious / sizeof *precious; i++) {
+        test_write_file(other, precious[i], strlen(precious[i]));
+        entry = json_object();
+        assert_int_equal(agent_audit_open(&a, other), 0);
+        assert_int_equal(agent_audit_append(a, entry), BASE_E_FORMAT);
+        assert_non_null(strstr(base_error_message(), "give another file"));
+        agent_audit_close(a);
+        json_decref(entry);
+        assert_int_equal(base_file_read(other, 0, &text, &bytes), 0);
+        assert_string_equal(text, precious[i]);
+        base_free(text);
+    }
+    /* a log that is taken away, or put elsewhere: nothing goes unheard */
+    unlink(other);
+    write_lines(other, 1, "one");
+    assert_int_equal(agent_audit_open(&a, other), 0);
+    entry = json_object();
+    assert_int_equal(agent_audit_append(a, entry), 0);
+    unlink(other);
+    assert_int_equal(agent_audit_append(a, entry), BASE_E_IO);
+    assert_non_null(strstr(base_error_message(), "was removed"));
+    agent_audit_close(a);
+    json_decref(entry);
     unlink(path);
     unlink(other);
 }
@@ -444,6 +477,20 @@ static void work_goes_on(void **state)
     assert_string_equal(json_string_value(json_object_get(result, "text")), "place,date,t");
     assert_int_equal(json_integer_value(json_object_get(result, "next")), 12);
     json_decref(o);
+    test_run_free(&r);
+    /* 6.0 is a whole number, too */
+    r = test_assay(NULL, "tools", "call", "read_file", "--files", "examples", "--args",
+                   "{\"path\": \"weather.csv\", \"offset\": 6.0, \"bytes\": 6.0}", "--json", NULL);
+    assert_int_equal(r.rc, 0);
+    o = test_run_json(&r);
+    result = json_object_get(o, "result");
+    assert_string_equal(json_string_value(json_object_get(result, "text")), "date,t");
+    json_decref(o);
+    test_run_free(&r);
+    r = test_assay(NULL, "tools", "call", "read_file", "--files", "examples", "--args",
+                   "{\"path\": \"weather.csv\", \"offset\": 1e300}", NULL);
+    assert_int_equal(r.rc, 1);
+    assert_non_null(strstr(r.err, "invalid-arguments"));
     test_run_free(&r);
     r = test_assay(NULL, "tools", "call", "list_files", "--files", "examples", "--json", NULL);
     assert_int_equal(r.rc, 0);
