@@ -122,6 +122,10 @@ static void at_terminal(const char *tool, const char *const *questions, const ch
     int fd, status = 0;
     const struct winsize size = { .ws_row = 40, .ws_col = 80 };
     pid_t pid = forkpty(&fd, NULL, NULL, &size);
+    if (pid < 0 && (errno == ENOENT || errno == ENODEV)) { /* no /dev/pts: a bare chroot */
+        printf("skip: assay's forms need a pseudo-terminal (/dev/ptmx)\n");
+        skip();
+    }
     assert_true(pid >= 0);
     if (pid == 0) {
         program = program && *program ? program : "./assay";
