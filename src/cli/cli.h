@@ -64,8 +64,9 @@ int cli_fail(const struct cli_command *command);
 /* Usage error with its own message; returns 2. */
 int cli_usage(const struct cli_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Refuses a name that promises compression (.gz, .bz2, .zst) for a file to be written, of which there
- * is none: data_stream_open would refuse it later. NULL is fine. cli_parse asks this of -o. */
+/* Refuses a name that promises compression (.gz, .bz2, .zst) for a file to be written, of which
+ * there is none: data_stream_open would refuse it later. NULL is fine. cli_parse asks this of -o.
+ */
 int cli_plain_name(const struct cli_command *command, const char *option, const char *path);
 /* Loads cli_common.model with cli_common.compute; "no model given" is a usage error. 0 or exit code
  * after message. */
