@@ -117,6 +117,8 @@ static int run_serve(int argc, char **argv)
         return code < 0 ? 0 : code;
     if (n || stdio == (http.address != NULL))
         return cli_usage(self, "expected --stdio or --http ADDRESS, and nothing else");
+    if (stdio && (token_name || origins.count))
+        return cli_usage(self, "%s is for --http", token_name ? "--token-env" : "--origin");
     struct agent_tools *tools = NULL;
     struct agent_policy *policy = NULL;
     struct agent_audit *audit = NULL;

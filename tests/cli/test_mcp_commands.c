@@ -286,6 +286,10 @@ static void tools_of_a_server(void **state)
         "", "is not what it was");
     unlink(pins);
     assert_run(test_assay(NULL, "tools", "list", "--pins", "x", NULL), 1, "", "of which --mcp");
+    assert_run(test_assay(NULL, "mcp", "serve", "--stdio", "--token-env", "X", NULL), 2, "",
+               "--token-env is for --http");
+    assert_run(test_assay(NULL, "mcp", "serve", "--stdio", "--origin", "http://x", NULL), 2, "",
+               "--origin is for --http");
 }
 
 int main(void)
