@@ -140,11 +140,17 @@ static int pins_write(struct pins *p)
 {
     if (!p->add.length)
         return 0;
+    off_t end = lseek(p->fd, 0, SEEK_END);
     ssize_t n = write(p->fd, p->add.data, p->add.length);
-    if (n != (ssize_t)p->add.length || fsync(p->fd))
-        return base_error_set(BASE_E_IO, "%s: cannot be written: %s", p->path,
-                              n < 0 ? strerror(errno) : "the disk is full");
-    return 0;
+    if (n == (ssize_t)p->add.length && fsync(p->fd) == 0)
+        return 0;
+    int rc =
+        base_error_set(BASE_E_IO, "%s: cannot be written: %s", p->path,
+                       n < 0 || n == (ssize_t)p->add.length ? strerror(errno) : "the disk is full");
+    if (n > 0 && ftruncate(p->fd, end)) /* half a line would make the file unreadable */
+        rc = base_error_set(BASE_E_IO, "%s: its last line cannot be taken out again: %s", p->path,
+                            strerror(errno));
+    return rc;
 }
 
 static void pins_close(struct pins *p)
