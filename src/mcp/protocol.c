@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BATCH_MOST 100 /* messages: their answers are one, and may be large */
+
 int mcp_refuse(struct mcp_request *r, int code, const char *format, ...)
 {
     va_list args;
@@ -291,11 +293,15 @@ int mcp_answer(struct mcp_session *s, const struct mcp_peer *peer, const json_t 
     peer = peer ? peer : &nobody;
     if (!json_is_array(message))
         return answer_one(s, peer, message, answer, status);
-    if (batches(s) && json_array_size(message))
+    bool known = batches(s), fits = json_array_size(message) <= BATCH_MOST;
+    if (known && fits && json_array_size(message))
         return answer_batch(s, peer, message, answer, status);
     *status = 400;
     *answer = mcp_error_answer(NULL, MCP_INVALID_REQUEST,
-                               "batches are not in this revision of the protocol", NULL);
+                               !known ? "batches are not in this revision of the protocol"
+                               : fits ? "a batch without messages"
+                                      : "a batch of more than 100 messages",
+                               NULL);
     return *answer ? 0 : BASE_E_MEMORY;
 }
 
@@ -339,7 +345,7 @@ int mcp_session_take(struct mcp_session *s, const json_t *message)
 {
     if (!json_is_array(message))
         return take_one(s, message);
-    if (!batches(s))
+    if (!batches(s) || json_array_size(message) > BATCH_MOST)
         return 0;
     bool all = json_array_size(message) > 0;
     size_t i;

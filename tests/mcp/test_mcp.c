@@ -186,6 +186,37 @@ static void messages(void **state)
     }
 }
 
+/* The answers of a batch are one message: there is an end to how many it may ask for. */
+static void long_batches(void **state)
+{
+    (void)state;
+    struct ground g;
+    begin(&g);
+    assert_non_null(strstr(answer(&g, HELLO("2025-03-26")), "2025-03-26"));
+    for (int n = 99; n <= 101; n++) {
+        char *text = base_strdup("[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}");
+        for (int i = 1; i < n; i++) {
+            char *more = base_format("%s,{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", text);
+            base_free(text);
+            text = more;
+        }
+        char *whole = base_format("%s]", text);
+        json_t *a = answer_json(&g, whole);
+        if (n <= 100)
+            assert_int_equal(json_array_size(a), n);
+        else
+            assert_string_equal(
+                json_string_value(json_object_get(json_object_get(a, "error"), "message")),
+                "a batch of more than 100 messages");
+        json_decref(a);
+        base_free(whole);
+        base_free(text);
+    }
+    assert_string_equal(answer(&g, "[]"), "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,"
+                                          "\"message\":\"a batch without messages\"}}");
+    end(&g);
+}
+
 static void hello_and_pages(void **state)
 {
     (void)state;
@@ -414,6 +445,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages),
+        cmocka_unit_test(long_batches),
         cmocka_unit_test(hello_and_pages),
         cmocka_unit_test(results_fit_the_schemas),
         cmocka_unit_test(calls_are_cancelled),
