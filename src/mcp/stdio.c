@@ -14,8 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_MOST   ((size_t)16 << 20)
-#define QUEUED_MOST ((size_t)64 << 20) /* bytes of text that wait */
+#define LINE_MOST     ((size_t)16 << 20)
+#define QUEUED_MOST   ((size_t)64 << 20) /* bytes of text that wait, */
+#define MESSAGE_BYTES 1024               /* and what a short message takes besides */
 
 struct queued {
     struct queued *next;
@@ -156,8 +157,8 @@ static int line(struct stdio *s, const char *text, size_t n)
         rc = mcp_session_take(s->session, message);
         if (!rc && method && strcmp(method, "ping") == 0)
             rc = mcp_answer(s->session, NULL, message, &answer, NULL);
-        else if (!rc)
-            rc = enqueue(s, json_incref(message), n);
+        else if (!rc && !full) /* a notification that has no room asks for no answer */
+            rc = enqueue(s, json_incref(message), n + MESSAGE_BYTES);
     }
     if (rc >= 0 && answer)
         rc = send_line(s, answer);
