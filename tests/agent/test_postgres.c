@@ -254,8 +254,8 @@ static void statements_are_refused(void **state)
         "SELECT string_agg(name, ',' ORDER BY trojan()) FROM city",
         "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY trojan()) FROM city",
         "SELECT xmlelement(name a, trojan())",
-        "SELECT * FROM xmltable('/a' PASSING xmlparse(content '<a/>') COLUMNS b int DEFAULT "
-        "trojan())",
+        ("SELECT * FROM xmltable('/a' PASSING xmlparse(content '<a/>') COLUMNS b int DEFAULT "
+         "trojan())"),
         "SELECT EXISTS (SELECT trojan())",
         "SELECT ARRAY(SELECT trojan())",
         "SELECT 1 UNION SELECT trojan()",
