@@ -87,6 +87,7 @@ struct fields {
     struct http_exchange *x;
     const char *host, *origin, *authorization, *content_type, *length, *encoding;
     char *accept; /* all that were given, as one list */
+    bool crowded; /* more Mcp-Param-* than are looked at */
     int rc;
 };
 
@@ -101,9 +102,12 @@ static void keep(struct fields *f, char **to, const char *value)
 static void keep_param(struct fields *f, const char *name, const char *value)
 {
     struct http_exchange *x = f->x;
-    struct http_param *grown =
-        x->n_params < PARAMS_MOST ? base_realloc(x->params, x->n_params + 1, sizeof *grown) : NULL;
-    if (!grown) {
+    struct http_param *grown = NULL;
+    if (x->n_params == PARAMS_MOST) {
+        f->crowded = true;
+        return;
+    }
+    if (!(grown = base_realloc(x->params, x->n_params + 1, sizeof *grown))) {
         f->rc = BASE_E_MEMORY;
         return;
     }
@@ -254,6 +258,8 @@ static int check(struct http_exchange *x, const char *url, const char *method, s
         return refuse(x, 404, "there is nothing here: the endpoint is /mcp");
     if (x->repeated || (f->length && f->encoding))
         return refuse(x, 400, "a header field is given twice, or two contradict each other");
+    if (f->crowded)
+        return refuse(x, 400, "more than 64 fields Mcp-Param-*");
     int rc = check_source(x, f);
     if (rc || x->status)
         return rc;

@@ -67,6 +67,10 @@ static void refusals(void **state)
     expect(&s, "POST", other, LIST, 400, "MCP-Protocol-Version");
     snprintf(other, sizeof other, "%s%s", fields, strstr(fields, "Mcp-Session-Id"));
     expect(&s, "POST", other, LIST, 400, "given twice");
+    char crowd[4096] = "";
+    for (int i = 0; i < 65; i++)
+        sprintf(crowd + strlen(crowd), "Mcp-Param-A%d: x\r\n", i);
+    expect(&s, "POST", crowd, LIST, 400, "more than 64 fields");
     /* lengths */
     char announced[200];
     snprintf(announced, sizeof announced, "%sContent-Length: %d\r\n", JSON_FIELDS, 17 << 20);
