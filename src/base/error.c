@@ -26,18 +26,9 @@ static void message_store(const char *text)
     if (n > MESSAGE_BYTES - 1) {
         n = base_utf8_complete(text, MESSAGE_BYTES - 1);
     }
-    for (size_t i = 0; i < n;) {
-        uint32_t code;
-        size_t length = base_utf8_decode(text + i, n - i, &code);
-        if (length == 0) {
-            message[i++] = '?';
-        } else {
-            memcpy(message + i, text + i, length);
-            message[i] = code < 0x20 || code == 0x7f ? ' ' : text[i];
-            i += length;
-        }
-    }
+    memcpy(message, text, n);
     message[n] = 0;
+    base_text_clean(message);
 }
 
 int base_error_set(int code, const char *format, ...)

@@ -57,12 +57,14 @@ void base_log(const char *format, ...)
     if (atomic_load(&quiet_process)) {
         return;
     }
-    line_clear();
+    char line[4096]; /* what is logged may name what others have written */
     va_list arguments;
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
+    base_text_clean(line);
+    line_clear();
+    fprintf(stderr, "%s\n", line);
 }
 
 struct base_progress *base_progress_begin(const char *label, const char *unit, uint64_t total)

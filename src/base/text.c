@@ -217,3 +217,18 @@ int base_parse_double(const char *s, const char *what, double *out)
     *out = value;
     return 0;
 }
+
+void base_text_clean(char *s)
+{
+    for (size_t n = strlen(s); n;) {
+        uint32_t code;
+        size_t length = base_utf8_decode(s, n, &code);
+        if (!length)
+            *s = '?';
+        else if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+            memset(s, ' ', length);
+        length = length ? length : 1;
+        s += length;
+        n -= length;
+    }
+}

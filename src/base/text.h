@@ -17,6 +17,9 @@ size_t base_utf8_invalid(const char *s, size_t n);
 size_t base_utf8_complete(const char *s, size_t n);
 /* Copy with every invalid byte sequence replaced by U+FFFD; new string (base_free). */
 char *base_utf8_repair(const char *s, size_t n, size_t *length);
+/* Makes s one line that a terminal can be given: control characters (also U+0080 to U+009F, of
+ * which one begins a terminal's commands) become blanks, bytes that are no UTF-8 question marks. */
+void base_text_clean(char *s);
 /* Columns a terminal uses for s (wide East Asian characters count 2, combining 0). */
 int base_utf8_columns(const char *s, size_t n);
 bool base_starts_with(const char *s, const char *prefix);

@@ -130,9 +130,21 @@ static void numbers(void **state)
     }
 }
 
+static void cleaned(void **state)
+{
+    (void)state;
+    char text[] = "a\x1b[31m\nb\x7f \xc2\x9b\x33 \xff\xc3\xa9\xe2\x82";
+    base_text_clean(text);
+    assert_string_equal(text, "a [31m b    3 ?\xc3\xa9??");
+    char empty[] = "";
+    base_text_clean(empty);
+    assert_string_equal(empty, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cleaned),
         cmocka_unit_test(every_scalar_value_round_trips),
         cmocka_unit_test(ill_formed_sequences),
         cmocka_unit_test(complete_waits_only_for_what_can_come),
