@@ -117,6 +117,9 @@ struct agent_call {
     json_t *arguments;   /* borrowed */
     const char *caller;  /* who asks: "terminal", "mcp:CLIENT", "model:NAME" */
     const char *session; /* calls of one conversation, for taint and loops; NULL = on its own */
+    /* What went before is not known (a protocol without sessions) and may have been foreign text:
+     * the call is taken for one of a tainted conversation. */
+    bool unknown_past;
     /* Asked about every 20 ms while the worker runs; true ends the call. NULL = never. */
     bool (*cancelled)(void *context);
     /* What the tool said by agent_tool_progress; NULL = nobody listens. */

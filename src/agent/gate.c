@@ -409,7 +409,7 @@ static int rule(struct step *s)
     struct session *session = session_of(g, s->call->session);
     const struct repeated *before = repeated_find(session, s->key);
     unsigned times = before ? before->count : 0;
-    s->tainted = session && session->tainted;
+    s->tainted = s->call->unknown_past || (session && session->tainted);
     bool rate =
         !s->ruling.per_minute ||
         bucket_take(g, base_hash64(caller, strlen(caller), s->ruling.rule), s->ruling.per_minute);

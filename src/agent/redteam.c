@@ -339,6 +339,17 @@ static void try_conversation(struct try *t)
     for (int i = 0; i < 5; i++)
         same += redteam_call(t, "tell", "{}", "loop", how, NULL) == AGENT_OK;
     redteam_add(t, "conversation", "the same call again and again", same == 2, how);
+    json_t *nothing = json_object();
+    struct agent_result r = { 0 };
+    const struct agent_call unknown = {
+        .tool = "act", .arguments = nothing, .caller = "redteam", .unknown_past = true
+    };
+    if (!nothing || agent_call_run(t->gate, &unknown, &r))
+        t->rc = BASE_E_MEMORY;
+    redteam_add(t, "conversation", "an action by a request of which nothing before is known",
+                r.outcome == AGENT_DENIED, r.message ? r.message : "");
+    agent_result_free(&r);
+    json_decref(nothing);
     unsigned many = 0;
     for (int i = 0; i < 40; i++) {
         char arguments[40];

@@ -169,6 +169,7 @@ int mcp_tools_call(struct mcp_request *r)
                                      .arguments = arguments,
                                      .caller = r->caller,
                                      .session = r->s->name,
+                                     .unknown_past = !r->s->name,
                                      .cancelled = mcp_is_cancelled,
                                      .progress = on_progress,
                                      .context = r,
