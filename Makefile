@@ -144,14 +144,8 @@ asan:
 	@tests/run build/asan
 fuzz:
 	@$(MAKE) --no-print-directory MODE=fuzz fuzzers
-# New inputs that reach new code are kept in build/corpus, a crashing one too; tests/fuzz/seeds/TARGET
-# holds the first ones, where a target has some.
 fuzz-run: fuzz
-	@for f in $(notdir $(FUZZERS)); do mkdir -p build/corpus/$$f; \
-	  echo "$$f, $(SECONDS) s"; \
-	  build/fuzz/tests/fuzz/$$f -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=0 \
-	    -artifact_prefix=build/corpus/$$f- build/corpus/$$f $$(ls -d tests/fuzz/seeds/$$f 2>/dev/null) >build/corpus/$$f.log 2>&1 || { tail -40 build/corpus/$$f.log; exit 1; }; \
-	  tail -1 build/corpus/$$f.log; done
+	@tests/fuzz/run $(SECONDS) $(patsubst $(BUILD)/%,build/fuzz/%,$(FUZZERS))
 
 SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 format:

@@ -322,8 +322,13 @@ static int add_record(struct stats_sample *s, struct base_table **tables, const 
                                   "%s: column %s is %s; --skip-missing leaves such rows out", place,
                                   field->title, text ? text : "empty");
         missing = missing || state;
-        if (!state && field->label)
-            rc = label_id(field, tables[f], text, &field->id[s->n]);
+    }
+    /* a label counts only in a row that is kept */
+    for (size_t f = 0; f < s->n_fields && rc == 0 && !missing; f++) {
+        struct stats_field *field = &s->field[f];
+        char scratch[64];
+        if (field->label)
+            rc = label_id(field, tables[f], cell_text(c, field->title, scratch), &field->id[s->n]);
     }
     if (rc == 0) {
         s->skipped += missing;
