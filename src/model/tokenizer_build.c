@@ -549,7 +549,8 @@ static int template_single(struct tokenizer *t, const json_t *value, const char 
         json_array_foreach(ids, j, id)
         {
             json_int_t n = json_integer_value(id);
-            if (!json_is_integer(id) || n < 0 || n >= (json_int_t)t->vocabulary.count)
+            if (!json_is_integer(id) || n < 0 || n > INT32_MAX ||
+                !tokenizer_vocabulary_piece(&t->vocabulary, (int32_t)n, NULL))
                 return base_error_set(BASE_E_FORMAT,
                                       "%s: TemplateProcessing: \"%s\": id not in the vocabulary",
                                       name, token);
