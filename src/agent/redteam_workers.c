@@ -248,12 +248,15 @@ static void try_kept(struct try *t)
     b = ask_impure(t, "fork", "kept d", said);
     a = ask_impure(t, "", "kept d", how);
     redteam_add(t, "workers", "a kept worker forks in its second call", b == -2 && a == 1, said);
-    ask_impure(t, "hang", "kept e", how);
-    b = ask_impure(t, "", "kept e", said);
-    a = ask_impure(t, "", "kept e", how);
-    /* b is 1 where the worker had been let go before: no harm, either */
-    redteam_add(t, "workers", "a kept worker hangs between its calls", (b == -2 || b == 1) && a > 0,
-                b == 1 ? "it was ended, and the call had a new one" : said);
+    b = 1;
+    for (int i = 0; i < 5 && b == 1; i++) { /* 1: it had been let go before it could do harm */
+        char session[20];
+        snprintf(session, sizeof session, "kept e%d", i);
+        ask_impure(t, "hang", session, how);
+        b = ask_impure(t, "", session, said);
+        a = ask_impure(t, "", session, how);
+    }
+    redteam_add(t, "workers", "a kept worker hangs between its calls", b == -2 && a == 1, said);
     ask_impure(t, "", "kept f", how);
     b = ask_impure(t, "lie", "kept f", said);
     a = ask_impure(t, "", "kept f", how);
