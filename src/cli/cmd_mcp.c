@@ -203,6 +203,24 @@ static int args_parse(const char *text, json_t **out)
     return rc;
 }
 
+/* Opens the server and asks it for a tool's or prompt's answer: an exit code, or 0 and *rc, what
+ * the request came to. m is to be closed when that is 0. */
+static int ask(const struct cli_command *self, struct cli_mcp *m, const char *method,
+               const char *name, const char *args, json_t **result, int *rc)
+{
+    json_t *arguments = NULL;
+    int code = args_parse(args, &arguments) ? cli_fail(self) : cli_mcp_open(self, m, true);
+    if (!code) {
+        *rc = mcp_client_request(m->client, method,
+                                 json_pack("{s:s, s:O}", "name", name, "arguments", arguments),
+                                 result);
+        base_progress_end(m->bar);
+        m->bar = NULL;
+    }
+    json_decref(arguments);
+    return code;
+}
+
 static int run_call(int argc, char **argv)
 {
     const struct cli_command *self = &cli_command_mcp_call;
@@ -219,22 +237,11 @@ static int run_call(int argc, char **argv)
         return code < 0 ? 0 : code;
     if (n != 1)
         return cli_usage(self, "expected the name of one tool");
-    json_t *arguments = NULL, *result = NULL;
-    int rc = args_parse(args, &arguments);
-    if (rc) {
-        json_decref(arguments);
-        return cli_fail(self);
-    }
-    if ((code = cli_mcp_open(self, &m, true))) {
-        json_decref(arguments);
+    json_t *result = NULL;
+    int rc;
+    if ((code = ask(self, &m, "tools/call", argv[1], args, &result, &rc)))
         return code;
-    }
-    rc = mcp_client_request(m.client, "tools/call",
-                            json_pack("{s:s, s:O}", "name", argv[1], "arguments", arguments),
-                            &result);
     bool failed = json_is_true(json_object_get(result, "isError"));
-    base_progress_end(m.bar);
-    m.bar = NULL;
     if (rc) {
         code = cli_fail(self);
     } else if (cli_common.json) {
@@ -255,7 +262,6 @@ static int run_call(int argc, char **argv)
         base_error_set(BASE_E_ARGUMENT, "%.100s: the tool says that it failed", argv[1]);
         code = cli_fail(self);
     }
-    json_decref(arguments);
     json_decref(result);
     cli_mcp_close(&m);
     return code;
@@ -366,19 +372,10 @@ static int run_prompt(int argc, char **argv)
         return code < 0 ? 0 : code;
     if (n != 1)
         return cli_usage(self, "expected the name of one prompt");
-    json_t *arguments = NULL, *result = NULL;
-    int rc = args_parse(args, &arguments);
-    if (rc) {
-        json_decref(arguments);
-        return cli_fail(self);
-    }
-    if ((code = cli_mcp_open(self, &m, true))) {
-        json_decref(arguments);
+    json_t *result = NULL;
+    int rc;
+    if ((code = ask(self, &m, "prompts/get", argv[1], args, &result, &rc)))
         return code;
-    }
-    rc = mcp_client_request(m.client, "prompts/get",
-                            json_pack("{s:s, s:O}", "name", argv[1], "arguments", arguments),
-                            &result);
     if (rc) {
         code = cli_fail(self);
     } else if (cli_common.json) {
@@ -400,7 +397,6 @@ static int run_prompt(int argc, char **argv)
         }
         code = cli_print_text(self, &b, rc);
     }
-    json_decref(arguments);
     json_decref(result);
     cli_mcp_close(&m);
     return code;
